@@ -1,0 +1,52 @@
+// What the rest of heed sees of a machine: memory, programs, and one call that runs a program. `native` and `wasm` implement it.
+
+/** Memory of one device, 64-byte aligned and zeroed. Garbage collected: what nobody holds, and no run uses, is given back. */
+export interface Storage {
+  /** The size that was asked for. */
+  readonly bytes: number
+}
+
+/** A flat program as the emitter writes it. */
+export interface ProgramImage {
+  /** Per call: kernel index, then its arguments in the order of kernels/table.ts: a buffer is slot, byte offset (slot -1: absent); a list is its length, then its items. */
+  readonly words: Float64Array
+  /** The least size in bytes of the storage bound to each slot; slot 0 is the program's arena. Checked at every run. */
+  readonly slotBytes: readonly number[]
+}
+
+/** A program that one device has checked and decoded. */
+export interface LoadedProgram {
+  /**
+   * Runs the program with `slots[i]` bound to slot i (slot 0 included). Runs of one device start in the order they were asked for.
+   * Rejects with `signal.reason` after an abort (the storages written by the program are then undefined),
+   * and with a HeedError when a kernel met a bad index.
+   */
+  run(slots: readonly Storage[], signal?: AbortSignal): Promise<void>
+}
+
+/** What a device is and why it was chosen. */
+export interface DeviceInfo {
+  readonly name: "native" | "wasm"
+  /** One sentence for people: why this device serves. */
+  readonly why: string
+  readonly threads: number
+  /** Instruction tier: "avx512", "avx2", "baseline", "neon", "simd128" or "relaxed-simd". */
+  readonly tier: string
+  /** Whether bf16 products run at full speed; otherwise kernels asked for bf16 compute in fp32. */
+  readonly bf16: boolean
+}
+
+/** A machine that runs programs. */
+export interface ProgramDevice {
+  readonly info: DeviceInfo
+  /** Names of the kernels this build has. */
+  readonly kernels: ReadonlySet<string>
+  /** Zeroed memory; throws a HeedError when there is not enough. */
+  allocate(bytes: number): Storage
+  /** Copies `data` to byte `offset` of the storage. Do not write what a run in progress uses. */
+  write(storage: Storage, offset: number, data: ArrayBufferView): void
+  /** Copies bytes from `offset` of the storage into `into`. Await the runs that write the storage first. */
+  read(storage: Storage, offset: number, into: ArrayBufferView): void
+  /** Checks and decodes a program; throws a HeedError naming what is wrong. */
+  load(image: ProgramImage): LoadedProgram
+}
