@@ -1,0 +1,246 @@
+// Decodes flat programs and runs them; the Context that kernels see is the Engine here.
+#include "run.h"
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "generated/table.h"
+#include "memory.h"
+
+namespace heed {
+
+#define HEED_TIER_TABLE(tier)                \
+  namespace tier {                           \
+  extern const KernelFunction kernels[];     \
+  }
+#if defined(__wasm__)
+HEED_TIER_TABLE(wasm)
+#elif defined(__x86_64__)
+HEED_TIER_TABLE(baseline)
+HEED_TIER_TABLE(avx2)
+HEED_TIER_TABLE(avx512)
+#elif defined(__aarch64__)
+HEED_TIER_TABLE(neon)
+#else
+HEED_TIER_TABLE(baseline)
+#endif
+
+const Tier& best_tier() {
+#if defined(__wasm_relaxed_simd__)
+  static const Tier only{"relaxed-simd", wasm::kernels, false};
+  return only;
+#elif defined(__wasm__)
+  static const Tier only{"simd128", wasm::kernels, false};
+  return only;
+#elif defined(__x86_64__)
+  static const Tier tiers[] = {
+      {"avx512", avx512::kernels, true}, {"avx2", avx2::kernels, false}, {"baseline", baseline::kernels, false}};
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") &&
+      __builtin_cpu_supports("avx512bf16"))
+    return tiers[0];
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) return tiers[1];
+  return tiers[2];
+#elif defined(__aarch64__)
+  static const Tier only{"neon", neon::kernels, false};
+  return only;
+#else
+  static const Tier only{"baseline", baseline::kernels, false};
+  return only;
+#endif
+}
+
+namespace {
+
+// Reads an image number by number and says what is wrong with it.
+struct Reader {
+  const double* next;
+  const double* end;
+  std::string error;
+
+  bool fail(const std::string& what) {
+    if (error.empty()) error = what;
+    return false;
+  }
+  bool number(double& value) {
+    if (next == end) return fail("the program ends inside a call");
+    value = *next++;
+    return true;
+  }
+  bool integer(int64_t& value) {
+    double read = 0;
+    if (!number(read)) return false;
+    if (!(std::fabs(read) <= 9007199254740992.0) || read != std::floor(read))
+      return fail("expected an integer, but got " + std::to_string(read));
+    value = int64_t(read);
+    return true;
+  }
+  // The length of a list whose items take `width` numbers.
+  bool length(int64_t& value, int64_t width) {
+    if (!integer(value)) return false;
+    if (value < 0 || value > (end - next) / width)
+      return fail("a list of " + std::to_string(value) + " items is longer than the program");
+    return true;
+  }
+};
+
+uint64_t bits_of(double value) {
+  uint64_t bits;
+  std::memcpy(&bits, &value, 8);
+  return bits;
+}
+
+}  // namespace
+
+std::string Program::load(const double* image, size_t size, const double* slot_bytes, size_t slots, const Tier& tier) {
+  Reader reader{image, image + size, {}};
+  struct Pending {
+    uint32_t list, items;
+  };
+  std::vector<Pending> lists;
+  slots_ = slots;
+
+  const auto buffer = [&](uint32_t word, bool optional) {
+    int64_t slot = 0, offset = 0;
+    if (!reader.integer(slot) || !reader.integer(offset)) return false;
+    words_[word] = 0;
+    if (slot == -1) return optional || reader.fail("a buffer that must be there is absent");
+    if (slot < 0 || slot >= int64_t(slots))
+      return reader.fail("slot " + std::to_string(slot) + " of " + std::to_string(slots));
+    if (offset < 0 || double(offset) > slot_bytes[slot])
+      return reader.fail("byte " + std::to_string(offset) + " is outside slot " + std::to_string(slot));
+    fixes_.push_back({word, uint32_t(slot), uint64_t(offset)});
+    return true;
+  };
+  const auto list = [&](uint32_t word, int64_t width, auto&& item) {
+    int64_t length = 0;
+    if (!reader.length(length, width)) return false;
+    const uint32_t items = uint32_t(words_.size());
+    words_.resize(words_.size() + size_t(length));
+    words_[word + 1] = uint64_t(length);
+    if (length > 0) lists.push_back({word, items});
+    for (int64_t i = 0; i < length; i++)
+      if (!item(uint32_t(items + i))) return false;
+    return true;
+  };
+  const auto integer = [&](uint32_t word) {
+    int64_t value = 0;
+    if (!reader.integer(value)) return false;
+    words_[word] = uint64_t(value);
+    return true;
+  };
+  const auto real = [&](uint32_t word) {
+    double value = 0;
+    if (!reader.number(value)) return false;
+    words_[word] = bits_of(value);
+    return true;
+  };
+
+  while (reader.next < reader.end) {
+    const std::string at = "call " + std::to_string(calls_.size());
+    int64_t kernel = 0;
+    if (!reader.integer(kernel)) return at + ": " + reader.error;
+    if (kernel < 0 || kernel >= kernel_count) return at + ": there is no kernel " + std::to_string(kernel);
+    const Signature& signature = signatures[kernel];
+    if (tier.kernels[kernel] == nullptr) return at + ": this build has no kernel " + signature.name;
+    uint32_t word = uint32_t(words_.size());
+    calls_.push_back({kernel, word});
+    size_t width = 0;
+    for (const char* field = signature.fields; *field; field++) width += *field == 'B' || *field == 'N' || *field == 'F' ? 2 : 1;
+    words_.resize(words_.size() + width);
+    bool good = true;
+    for (const char* field = signature.fields; *field && good; field++) {
+      switch (*field) {
+        case 'b': good = buffer(word, false); word += 1; break;
+        case 'o': good = buffer(word, true); word += 1; break;
+        case 'n': good = integer(word); word += 1; break;
+        case 'f': good = real(word); word += 1; break;
+        case 'B': good = list(word, 2, [&](uint32_t item) { return buffer(item, false); }); word += 2; break;
+        case 'N': good = list(word, 1, integer); word += 2; break;
+        default: good = list(word, 1, real); word += 2; break;
+      }
+    }
+    if (!good) return at + " (" + signature.name + "): " + reader.error;
+  }
+  for (const Pending& pending : lists) words_[pending.list] = uint64_t(uintptr_t(&words_[pending.items]));
+  return {};
+}
+
+void Program::bind(const uint64_t* address) {
+  if (bound_.size() == slots_ && (slots_ == 0 || std::memcmp(bound_.data(), address, slots_ * 8) == 0)) return;
+  for (const Fix& fix : fixes_) words_[fix.word] = address[fix.slot] + fix.offset;
+  bound_.assign(address, address + slots_);
+}
+
+Engine::Engine(int threads) : tier_(best_tier()), pool_(threads), scratch_(size_t(threads)) {}
+
+Engine::~Engine() {
+  pool_.stop();
+  for (Block& block : scratch_) release(block.memory, block.bytes);
+  release(shared_.memory, shared_.bytes);
+}
+
+Outcome Engine::run(Program& program, const uint64_t* slots, const std::atomic<uint32_t>* abort) {
+  failure_ = {};
+  failed_.store(0);
+  program.bind(slots);
+  for (const Program::Call& call : program.calls()) {
+    if (abort != nullptr && abort->load(std::memory_order_relaxed) != 0) return Outcome::aborted;
+    if (profiling_) {
+      const auto start = std::chrono::steady_clock::now();
+      tier_.kernels[call.kernel](program.arguments(call), *this);
+      nanoseconds_[size_t(call.kernel)] +=
+          std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+    } else {
+      tier_.kernels[call.kernel](program.arguments(call), *this);
+    }
+    if (failed_.load(std::memory_order_relaxed) != 0) return Outcome::failed;
+  }
+  return Outcome::done;
+}
+
+void Engine::profile(bool on) {
+  profiling_ = on;
+  if (on) nanoseconds_.assign(size_t(kernel_count), 0);
+}
+
+void* Engine::Block::at_least(size_t wanted) {
+  if (wanted <= bytes && memory != nullptr) return memory;
+  release(memory, bytes);
+  bytes = wanted + wanted / 4;  // room to grow: sizes of neighbouring kernels differ a little
+  memory = allocate(bytes);
+  if (memory == nullptr) {
+    std::fprintf(stderr, "heed: no memory left for %zu bytes of scratch\n", bytes);
+    std::abort();
+  }
+  return memory;
+}
+
+void* Context::scratch(int thread, size_t bytes) {
+  return static_cast<Engine*>(this)->scratch_[size_t(thread)].at_least(bytes);
+}
+
+void* Context::shared(size_t bytes) { return static_cast<Engine*>(this)->shared_.at_least(bytes); }
+
+int Context::threads() const { return static_cast<const Engine*>(this)->pool_.threads(); }
+
+// Of the failures of one kernel the one at the lowest position is kept, so that the message does not depend on timing.
+void Context::fail(const char* kernel, const char* what, int64_t position, int64_t value, int64_t limit) {
+  Engine& engine = *static_cast<Engine*>(this);
+  while (engine.failure_lock_.exchange(1, std::memory_order_acquire) != 0) {
+  }
+  if (engine.failure_.kernel == nullptr || position < engine.failure_.position)
+    engine.failure_ = {kernel, what, position, value, limit};
+  engine.failure_lock_.store(0, std::memory_order_release);
+  engine.failed_.store(1);
+}
+
+void Context::run_parallel(int64_t chunks, void (*call)(void*, int64_t, int), void* fn) {
+  static_cast<Engine*>(this)->pool_.run(chunks, call, fn);
+}
+
+}  // namespace heed

@@ -1,0 +1,65 @@
+// All kernels for one instruction set: compiled once per tier with -DHEED_TIER=<name> and that tier's flags.
+#include "generated/table.h"
+#include "run.h"
+
+#if __has_include("matmul.cpp")
+#include "matmul.cpp"
+#endif
+#if __has_include("linear_cross_entropy.cpp")
+#include "linear_cross_entropy.cpp"
+#endif
+#if __has_include("attention.cpp")
+#include "attention.cpp"
+#endif
+#if __has_include("pointwise.cpp")
+#include "pointwise.cpp"
+#endif
+#if __has_include("reduce.cpp")
+#include "reduce.cpp"
+#endif
+#if __has_include("copy.cpp")
+#include "copy.cpp"
+#endif
+#if __has_include("norm.cpp")
+#include "norm.cpp"
+#endif
+#if __has_include("softmax.cpp")
+#include "softmax.cpp"
+#endif
+#if __has_include("cross_entropy.cpp")
+#include "cross_entropy.cpp"
+#endif
+#if __has_include("gather.cpp")
+#include "gather.cpp"
+#endif
+#if __has_include("random.cpp")
+#include "random.cpp"
+#endif
+#if __has_include("sort.cpp")
+#include "sort.cpp"
+#endif
+
+namespace heed {
+namespace HEED_TIER {
+namespace {
+
+// For each kernel of the table: the function of that name in this namespace, or null when the build has none.
+#define HEED_FIND(NAME)                                                                            \
+  template <class Arguments> constexpr KernelFunction find_##NAME() {                              \
+    if constexpr (requires(const Arguments& a, Context& context) { NAME(a, context); })            \
+      return [](const void* a, Context& context) { NAME(*static_cast<const Arguments*>(a), context); }; \
+    else                                                                                           \
+      return nullptr;                                                                              \
+  }
+HEED_KERNELS(HEED_FIND)
+#undef HEED_FIND
+
+}  // namespace
+
+extern const KernelFunction kernels[];
+#define HEED_ENTRY(NAME) find_##NAME<NAME##_args>(),
+const KernelFunction kernels[] = {HEED_KERNELS(HEED_ENTRY)};
+#undef HEED_ENTRY
+
+}  // namespace HEED_TIER
+}  // namespace heed
