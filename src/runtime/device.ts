@@ -1,5 +1,7 @@
 // What the rest of heed sees of a machine: memory, programs, and one call that runs a program. `native` and `wasm` implement it.
 
+import { HeedError, ValueError } from "../tensor/errors.ts"
+
 /** Memory of one device, 64-byte aligned and zeroed. Garbage collected: what nobody holds, and no run uses, is given back. */
 export interface Storage {
   /** The size that was asked for. */
@@ -49,4 +51,18 @@ export interface ProgramDevice {
   read(storage: Storage, offset: number, into: ArrayBufferView): void
   /** Checks and decodes a program; throws a HeedError naming what is wrong. */
   load(image: ProgramImage): LoadedProgram
+}
+
+/** Throws unless there is one storage for each slot and each is large enough. */
+export function checkSlots(slots: readonly Storage[], slotBytes: Float64Array): void {
+  if (slots.length !== slotBytes.length)
+    throw new HeedError(`program: expected ${slotBytes.length} storages, but got ${slots.length}`)
+  for (let slot = 0; slot < slots.length; slot++)
+    if (slots[slot]!.bytes < slotBytes[slot]!)
+      throw new HeedError(`program: expected ${slotBytes[slot]} bytes in slot ${slot}, but got ${slots[slot]!.bytes}`)
+}
+
+/** The error of a kernel that met a value outside 0..limit-1 at run time. */
+export function kernelFailure(kernel: string, what: string, position: number, value: number, limit: number): HeedError {
+  return new ValueError(`${kernel}: expected ${what} in 0..${limit - 1}, but got ${value} at position ${position}`)
 }
