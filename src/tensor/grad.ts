@@ -1,0 +1,156 @@
+// Gradients as graph transforms: reverse accumulation over recorded nodes. What comes out is ordinary tensors, so gradients
+// have gradients. An operation without a `grad` rule is differentiated through its definition.
+
+import { HeedError, ShapeError } from "./errors.ts"
+import { reachable, rewrite } from "./graph.ts"
+import { apply, applyOne, composeNode, type OpRecord } from "./op.ts"
+import { add, full } from "./ops/pointwise.ts"
+import { formatShape } from "./shape.ts"
+import { type Attributes, type Node, nextNodeId, placeholder, Tensor } from "./tensor.ts"
+
+/** Gradients of the nodes' outputs, collected while walking backwards. */
+class Collected {
+  readonly #byNode = new Map<Node, (Tensor | null)[]>()
+
+  add(target: Tensor, gradient: Tensor): void {
+    const list = this.#byNode.get(target.node) ?? target.node.outputs.map(() => null)
+    const before = list[target.index]
+    list[target.index] = before ? add(before, gradient) : gradient
+    this.#byNode.set(target.node, list)
+  }
+
+  of(node: Node): (Tensor | null)[] | undefined {
+    return this.#byNode.get(node)
+  }
+}
+
+/**
+ * Vector-Jacobian product: gradients of Σ ⟨outputs[i], upstream[i]⟩ with respect to `targets`; null where there is no
+ * connection. `stopAtTargets` treats targets as independent even where one is computed from another.
+ */
+export function vectorJacobian(
+  outputs: readonly Tensor[],
+  upstream: readonly (Tensor | null)[],
+  targets: readonly Tensor[],
+  stopAtTargets = false,
+): (Tensor | null)[] {
+  const goals = targets.map(t => t.current())
+  const goalNodes = new Set(goals.map(t => t.node))
+  const nodes = reachable(outputs, stopAtTargets ? { stopAt: goalNodes } : {})
+  const dependent = new Set<Node>()
+  for (const node of nodes) {
+    const behind =
+      stopAtTargets && goalNodes.has(node) ? false : !node.op?.flat && node.inputs.some(x => dependent.has(x.node))
+    if (goalNodes.has(node) || behind) dependent.add(node)
+  }
+  const collected = new Collected()
+  for (const [i, output] of outputs.entries()) {
+    const g = upstream[i]
+    if (g && dependent.has(output.node)) collected.add(output.current(), g)
+  }
+  for (const node of nodes.reverse()) {
+    const gradients = collected.of(node)
+    if (!gradients || !node.op || node.op.flat || (stopAtTargets && goalNodes.has(node))) continue
+    const needed = node.inputs.map(x => dependent.has(x.node))
+    if (!needed.includes(true)) continue
+    for (const [i, g] of inputGradients(node, gradients, needed).entries()) {
+      if (g && needed[i]) collected.add(node.inputs[i]!, g)
+    }
+  }
+  return goals.map(t => collected.of(t.node)?.[t.index] ?? null)
+}
+
+function inputGradients(
+  node: Node,
+  gradients: readonly (Tensor | null)[],
+  needed: readonly boolean[],
+): readonly (Tensor | null)[] {
+  const op = node.op!
+  if (op.grad) {
+    const outputs = node.outputs.map((_, i) => new Tensor(node, i))
+    return op.grad(gradients, node.inputs, outputs, node.attributes, needed)
+  }
+  if (op.compose) {
+    const composed = composeNode(op, node.inputs, node.attributes)
+    return vectorJacobian(composed, gradients, node.inputs, true)
+  }
+  throw new HeedError(
+    `grad: expected an operation with a gradient, but got ${op.name} ${formatShape(node.outputs[0]!.shape)}`,
+    "stopGradient(x) treats a value as constant",
+  )
+}
+
+/** Gradients of a scalar with respect to tensors or parameters, of their shapes; zeros where there is no connection. Throws ShapeError when `loss` is not a scalar. */
+export function grad(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
+  if (loss.size !== 1)
+    throw new ShapeError(
+      `grad: expected a loss of one element, but got ${formatShape(loss.shape)}`,
+      "reduce it first: loss.mean()",
+    )
+  return vectorJacobian([loss], [full(loss.shape, 1)], targets).map((g, i) => g ?? full(targets[i]!.shape, 0))
+}
+
+const barrierRecord: OpRecord<Attributes> = {
+  name: "barrier",
+  shape: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
+  view: input => input,
+  loop: ([x], [out]) => out!.data.set(x!.data),
+  grad: ([g]) => [g!, null],
+}
+
+interface CheckpointAttributes {
+  readonly inputs: readonly Tensor[]
+  readonly outputs: readonly Tensor[]
+}
+
+/** The recorded function applied to other inputs. */
+function replay({ inputs, outputs }: CheckpointAttributes, actual: readonly Tensor[]): Tensor[] {
+  const given = new Map<Node, Tensor[]>()
+  for (const [i, input] of inputs.entries()) {
+    const list = given.get(input.node) ?? []
+    list[input.index] = actual[i]!
+    given.set(input.node, list)
+  }
+  return rewrite(outputs, node => given.get(node) ?? null, { stopAt: new Set(given.keys()) })
+}
+
+const checkpointRecord: OpRecord<CheckpointAttributes> = {
+  name: "checkpoint",
+  shape: (_, { outputs }) => outputs.map(t => ({ shape: t.shape, dtype: t.dtype })),
+  compose: (inputs, attributes) => replay(attributes, inputs),
+  grad: (gradients, inputs, _, attributes, needed) => {
+    // reading the inputs through a barrier that waits for the gradient makes the second computation a late one
+    const wait = gradients.find(g => g !== null)!
+    const late = inputs.map(x => applyOne(barrierRecord, [x, wait], {}))
+    const targets = late.filter((_, i) => needed[i])
+    const found = vectorJacobian(replay(attributes, late), gradients, targets, true)
+    let next = 0
+    return inputs.map((_, i) => (needed[i] ? found[next++]! : null))
+  },
+}
+
+/**
+ * A function whose inner values are not kept for the backward pass but computed again (Chen et al. 2016, "Training deep nets
+ * with sublinear memory cost"). Parameters and other tensors it uses from outside are found by themselves.
+ */
+export function checkpoint<I extends readonly Tensor[]>(fn: (...inputs: I) => Tensor): (...inputs: I) => Tensor
+export function checkpoint<I extends readonly Tensor[]>(fn: (...inputs: I) => Tensor[]): (...inputs: I) => Tensor[]
+export function checkpoint(fn: (...inputs: Tensor[]) => Tensor | Tensor[]) {
+  return (...inputs: Tensor[]): Tensor | Tensor[] => {
+    const start = nextNodeId()
+    const own = inputs.map(x => placeholder(x.shape, x.dtype))
+    const result = fn(...own)
+    const outputs = (result instanceof Tensor ? [result] : result).map(t => t.current())
+    const outside = new Map<string, Tensor>()
+    const note = (t: Tensor): void => {
+      if (t.node.id < start) outside.set(`${t.node.id}.${t.index}`, t)
+    }
+    outputs.forEach(note)
+    const border = new Set<Node>()
+    for (const node of reachable(outputs)) if (node.id < start) border.add(node)
+    for (const node of reachable(outputs, { stopAt: border })) if (node.id >= start) node.inputs.forEach(note)
+    const captured = [...outside.values()]
+    const replayed = apply(checkpointRecord, [...inputs, ...captured], { inputs: [...own, ...captured], outputs })
+    return result instanceof Tensor ? replayed[0]! : replayed
+  }
+}

@@ -1,0 +1,279 @@
+// Tensors are lazy, immutable descriptions: a tensor is one output of a node, a node is an operation on tensors. Nothing
+// is computed here; the runtime computes what is asked for. Methods come from methods.ts.
+
+import { HeedError, ShapeError, TypeMismatchError } from "./errors.ts"
+import type { Op } from "./op.ts"
+import { checkShape, formatShape, type Shape, sameShape, sizeOf } from "./shape.ts"
+
+/** Element types: f32 and i32 compute, bool is a byte 0 or 1, the others are for storage. */
+export type DType = "f32" | "i32" | "bool" | "u8" | "bf16" | "f16"
+
+/** Bytes of one element. */
+export const bytesPerElement: Readonly<Record<DType, number>> = { f32: 4, i32: 4, bool: 1, u8: 1, bf16: 2, f16: 2 }
+
+/** Element data in host memory: Float32Array for f32, Int32Array for i32, Uint8Array for bool and u8, Uint16Array (raw bits) for bf16 and f16. */
+export type HostArray = Float32Array | Int32Array | Uint8Array | Uint16Array
+
+/** Shape and element type of a value that is not computed yet. */
+export interface Signature {
+  readonly shape: Shape
+  readonly dtype: DType
+}
+
+/** Attributes of an operation: plain data, so that equal operations can be recognised. */
+export type Attributes = Readonly<Record<string, unknown>>
+
+/** A computed value: host data, memory of a device, or both. `residence` is only understood by the runtime. */
+export interface Value {
+  host: HostArray | null
+  residence: object | null
+  /** Set when a program updated this memory in place: the old value is gone. */
+  consumed: boolean
+}
+
+/** One recorded operation (op and inputs) or leaf (op null). */
+export interface Node {
+  readonly id: number
+  readonly op: Op | null
+  readonly attributes: Attributes
+  readonly inputs: readonly Tensor[]
+  readonly outputs: readonly Signature[]
+  /** Path of the module that was running, "" outside of modules. */
+  readonly scope: string
+  /** Computed values, one place for each output. */
+  readonly values: (Value | null)[]
+  /** Leaves only: "input" is a placeholder that is bound when a program runs. */
+  readonly leaf: "value" | "input" | null
+  readonly name: string
+}
+
+let nodeCount = 0
+const scopes: string[] = []
+
+/** Runs `fn` with `scope` appended to the path that recorded nodes carry. */
+export function withScope<R>(scope: string, fn: () => R): R {
+  const outer = scopes.at(-1)
+  scopes.push(outer ? `${outer}.${scope}` : scope)
+  try {
+    return fn()
+  } finally {
+    scopes.pop()
+  }
+}
+
+/** The path of the running module. */
+export function currentScope(): string {
+  return scopes.at(-1) ?? ""
+}
+
+/** The id the next node will get: nodes with a smaller id existed before. */
+export function nextNodeId(): number {
+  return nodeCount
+}
+
+/** Creates a node. For op.ts and the compiler; users call operations. */
+export function createNode(
+  op: Op | null,
+  inputs: readonly Tensor[],
+  attributes: Attributes,
+  outputs: readonly Signature[],
+  options: { leaf?: "value" | "input"; name?: string; values?: (Value | null)[]; scope?: string } = {},
+): Node {
+  return {
+    id: nodeCount++,
+    op,
+    attributes,
+    inputs,
+    outputs,
+    scope: options.scope ?? currentScope(),
+    values: options.values ?? outputs.map(() => null),
+    leaf: options.leaf ?? null,
+    name: options.name ?? "",
+  }
+}
+
+/** What reads and computes tensors; `heed` connects the runtime here (tensor/ itself knows no device). */
+export interface Evaluator {
+  read(tensor: Tensor): Promise<HostArray>
+}
+
+let evaluator: Evaluator | null = null
+
+/** Connects the runtime that `read` uses. */
+export function connectEvaluator(next: Evaluator): void {
+  evaluator = next
+}
+
+/** A lazy, immutable array: shape, element type, and how it would be computed. */
+export class Tensor {
+  readonly #node: Node
+  /** Which output of the node this is. */
+  readonly index: number
+
+  constructor(node: Node, index = 0) {
+    this.#node = node
+    this.index = index
+  }
+
+  /** The operation or leaf that gives this value. */
+  get node(): Node {
+    return this.#node
+  }
+
+  /** Sizes of each axis. */
+  get shape(): Shape {
+    return this.node.outputs[this.index]!.shape
+  }
+
+  /** Element type. */
+  get dtype(): DType {
+    return this.node.outputs[this.index]!.dtype
+  }
+
+  /** Number of axes. */
+  get rank(): number {
+    return this.shape.length
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+
+  /** The same value as a plain tensor: what a parameter holds now, this tensor otherwise. */
+  current(): Tensor {
+    return this
+  }
+
+  /** Computes the value if needed and copies it out. Element order is row-major. */
+  async read(): Promise<HostArray> {
+    if (!evaluator) throw new HeedError("read: no runtime is connected", 'import { … } from "heed", which connects one')
+    return evaluator.read(this)
+  }
+
+  /** Computes a tensor of one element and gives it as a number. Throws ShapeError when it has more elements. */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new ShapeError(`item: expected one element, but got ${formatShape(this.shape)}`)
+    const data = await this.read()
+    return data[0]!
+  }
+
+  toString(): string {
+    const from = this.node.op ? this.node.op.name : this.node.name || "value"
+    return `Tensor(${from} ${this.dtype} ${formatShape(this.shape)})`
+  }
+}
+
+/** Records what is assigned while a function is compiled. */
+export interface Recording {
+  readonly assigned: Map<Parameter, Tensor>
+}
+
+const recordings: Recording[] = []
+
+/** Runs `fn`; assignments to parameters are collected and undone afterwards. Gives the result and what each parameter should become. */
+export function record<R>(fn: () => R): {
+  result: R
+  updates: { parameter: Parameter; before: Tensor; after: Tensor }[]
+} {
+  const recording: Recording = { assigned: new Map() }
+  recordings.push(recording)
+  try {
+    const result = fn()
+    const updates = [...recording.assigned].map(([parameter, before]) => ({
+      parameter,
+      before,
+      after: parameter.current(),
+    }))
+    return { result, updates }
+  } finally {
+    recordings.pop()
+    for (const [parameter, before] of recording.assigned) parameter.restore(before)
+  }
+}
+
+/** A named value that programs update in place. Used like a tensor; operations see the value it holds when they are recorded. */
+export class Parameter extends Tensor {
+  name: string
+  /** false: gradients and optimizers leave it alone. */
+  trainable: boolean
+  #current: Tensor
+
+  constructor(initial: Tensor, options: { name?: string; trainable?: boolean } = {}) {
+    super(initial.node, initial.index)
+    this.#current = initial.current()
+    this.name = options.name ?? ""
+    this.trainable = options.trainable ?? true
+  }
+
+  override get node(): Node {
+    return this.#current.node
+  }
+
+  override current(): Tensor {
+    return this.#current
+  }
+
+  /** Gives the parameter a new value of the same shape and type. Throws ShapeError, TypeMismatchError. */
+  assign(next: Tensor): void {
+    const value = next.current()
+    if (!sameShape(value.shape, this.shape))
+      throw new ShapeError(
+        `assign: expected ${this.name || "the parameter"} ${formatShape(this.shape)}, but got ${formatShape(value.shape)}`,
+      )
+    if (value.dtype !== this.dtype)
+      throw new TypeMismatchError(
+        `assign: expected ${this.name || "the parameter"} of type ${this.dtype}, but got ${value.dtype}`,
+        `cast it: value.cast("${this.dtype}")`,
+      )
+    const recording = recordings.at(-1)
+    if (recording && !recording.assigned.has(this)) recording.assigned.set(this, this.#current)
+    this.#current = value
+  }
+
+  /** Puts a value back without a check; for the recorder and the runtime. */
+  restore(value: Tensor): void {
+    this.#current = value
+  }
+}
+
+const hostTypes = {
+  f32: Float32Array,
+  i32: Int32Array,
+  bool: Uint8Array,
+  u8: Uint8Array,
+  bf16: Uint16Array,
+  f16: Uint16Array,
+}
+
+/** A zero-filled host array for `size` elements of a type. */
+export function hostArray(dtype: DType, size: number): HostArray {
+  return new hostTypes[dtype](size)
+}
+
+/** Checks that a host array is the one its element type asks for. Throws TypeMismatchError, ShapeError. */
+export function checkHostArray(what: string, data: HostArray, shape: Shape, dtype: DType): void {
+  if (!(data instanceof hostTypes[dtype]))
+    throw new TypeMismatchError(
+      `${what}: expected ${hostTypes[dtype].name} for ${dtype}, but got ${(data as object)?.constructor?.name ?? typeof data}`,
+    )
+  if (data.length !== sizeOf(shape))
+    throw new ShapeError(
+      `${what}: expected ${sizeOf(shape)} elements for ${formatShape(shape)}, but got ${data.length}`,
+    )
+}
+
+/** A leaf that holds host data. The array is kept, not copied: do not change it afterwards. Throws ShapeError, TypeMismatchError. */
+export function fromHost(data: HostArray, shape: Shape, dtype: DType, name = ""): Tensor {
+  checkShape(name || "tensor", shape)
+  checkHostArray(name || "tensor", data, shape, dtype)
+  const values = [{ host: data, residence: null, consumed: false }]
+  return new Tensor(createNode(null, [], {}, [{ shape: [...shape], dtype }], { leaf: "value", name, values }))
+}
+
+/** A placeholder whose value is bound when a compiled program runs. */
+export function placeholder(shape: Shape, dtype: DType, name = ""): Tensor {
+  return new Tensor(
+    createNode(null, [], {}, [{ shape: [...checkShape(name || "input", shape)], dtype }], { leaf: "input", name }),
+  )
+}
