@@ -74,6 +74,7 @@ async function replaceFolder(temporary: string, folder: string): Promise<void> {
     await rename(aside, folder)
     throw cause
   }
+  await syncFolder(dirname(folder)) // the new one is on the disk before the old one goes
   await rm(aside, { recursive: true, force: true })
 }
 
