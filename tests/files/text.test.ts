@@ -21,7 +21,7 @@ describe("readTextFile", () => {
         writeFileSync(path, expected)
         const chunks = await gather(path, chunkBytes)
         expect(chunks.join("")).toBe(expected)
-        for (const chunk of chunks) expect(chunk.isWellFormed()).toBe(true)
+        for (const chunk of chunks) expect(Buffer.from(chunk).toString()).toBe(chunk) // a lone surrogate would change
         for (const chunk of chunks) expect(Buffer.byteLength(chunk)).toBeLessThanOrEqual(chunkBytes)
       }),
       { numRuns: 200 },
