@@ -255,8 +255,8 @@ napi_value load(napi_env env, napi_callback_info info) {
   if (runner == nullptr || !floats(env, values[1], words, size) || !floats(env, values[2], slot_bytes, slots))
     return nullptr;
   auto program = std::make_shared<Program>();
-  const std::string wrong = program->load(words, size, slot_bytes, slots, runner->engine.tier());
-  if (!wrong.empty()) return refuse(env, wrong);
+  const Message wrong = program->load(words, size, slot_bytes, slots, runner->engine.tier());
+  if (!wrong.empty()) return refuse(env, wrong.text());
   auto handle = std::make_unique<ProgramHandle>(std::move(program));
   napi_value made = nullptr;
   const auto give_back = [](napi_env, void* data, void*) { delete static_cast<ProgramHandle*>(data); };

@@ -2,6 +2,7 @@
 #include "memory.h"
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -60,6 +61,11 @@ void release(void* memory, size_t bytes) {
   (void)bytes;
 #endif
   std::free(memory);
+}
+
+void die(const char* what) {
+  std::fprintf(stderr, "heed: %s\n", what);
+  std::abort();
 }
 
 }  // namespace heed

@@ -10,4 +10,7 @@ void* allocate(size_t bytes);
 // Gives back memory of `allocate`; `bytes` is what was asked for. Null is ignored.
 void release(void* memory, size_t bytes);
 
+// Ends with a message: there is no way to go on. In WebAssembly the device reports it as an error.
+[[noreturn]] void die(const char* what);
+
 }  // namespace heed

@@ -1,11 +1,11 @@
 // Decodes flat programs and runs them; the Context that kernels see is the Engine here.
 #include "run.h"
 
-#include <chrono>
-#include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
+
+#if !defined(__wasm__)
+#include <chrono>
+#endif
 
 #include "generated/table.h"
 #include "memory.h"
@@ -60,33 +60,44 @@ namespace {
 struct Reader {
   const double* next;
   const double* end;
-  std::string error;
+  Message error;
 
-  bool fail(const std::string& what) {
-    if (error.empty()) error = what;
-    return false;
-  }
   bool number(double& value) {
-    if (next == end) return fail("the program ends inside a call");
+    if (next == end) {
+      error << "the program ends inside a call";
+      return false;
+    }
     value = *next++;
     return true;
   }
   bool integer(int64_t& value) {
     double read = 0;
     if (!number(read)) return false;
-    if (!(std::fabs(read) <= 9007199254740992.0) || read != std::floor(read))
-      return fail("expected an integer, but got " + std::to_string(read));
-    value = int64_t(read);
-    return true;
+    const bool fits = read >= -9007199254740992.0 && read <= 9007199254740992.0;
+    value = fits ? int64_t(read) : 0;
+    if (fits && double(value) == read) return true;
+    error << "expected an integer, but got ";
+    if (fits) error << "a fraction near " << value;
+    else error << "a number beyond them";
+    return false;
   }
   // The length of a list whose items take `width` numbers.
   bool length(int64_t& value, int64_t width) {
     if (!integer(value)) return false;
-    if (value < 0 || value > (end - next) / width)
-      return fail("a list of " + std::to_string(value) + " items is longer than the program");
-    return true;
+    if (value >= 0 && value <= (end - next) / width) return true;
+    error << "a list of " << value << " items is longer than the program";
+    return false;
   }
 };
+
+// Nanoseconds on a clock that only moves forward; WebAssembly has none.
+double now() {
+#if defined(__wasm__)
+  return 0;
+#else
+  return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now().time_since_epoch()).count();
+#endif
+}
 
 uint64_t bits_of(double value) {
   uint64_t bits;
@@ -96,7 +107,23 @@ uint64_t bits_of(double value) {
 
 }  // namespace
 
-std::string Program::load(const double* image, size_t size, const double* slot_bytes, size_t slots, const Tier& tier) {
+Message& Message::operator<<(const char* text) {
+  while (*text != 0 && size_ + 1 < sizeof text_) text_[size_++] = *text++;
+  return *this;
+}
+
+Message& Message::operator<<(int64_t number) {
+  char digits[24];
+  char* next = digits + sizeof digits;
+  *--next = 0;
+  uint64_t rest = number < 0 ? 0 - uint64_t(number) : uint64_t(number);
+  do *--next = char('0' + rest % 10);
+  while (rest /= 10);
+  if (number < 0) *--next = '-';
+  return *this << next;
+}
+
+Message Program::load(const double* image, size_t size, const double* slot_bytes, size_t slots, const Tier& tier) {
   Reader reader{image, image + size, {}};
   struct Pending {
     uint32_t list, items;
@@ -108,11 +135,16 @@ std::string Program::load(const double* image, size_t size, const double* slot_b
     int64_t slot = 0, offset = 0;
     if (!reader.integer(slot) || !reader.integer(offset)) return false;
     words_[word] = 0;
-    if (slot == -1) return optional || reader.fail("a buffer that must be there is absent");
-    if (slot < 0 || slot >= int64_t(slots))
-      return reader.fail("slot " + std::to_string(slot) + " of " + std::to_string(slots));
-    if (offset < 0 || double(offset) > slot_bytes[slot])
-      return reader.fail("byte " + std::to_string(offset) + " is outside slot " + std::to_string(slot));
+    if (slot == -1 && optional) return true;
+    if (slot < 0 || slot >= int64_t(slots)) {
+      if (slot == -1) reader.error << "a buffer that must be there is absent";
+      else reader.error << "slot " << slot << " of " << int64_t(slots);
+      return false;
+    }
+    if (offset < 0 || double(offset) > slot_bytes[slot]) {
+      reader.error << "byte " << offset << " is outside slot " << slot;
+      return false;
+    }
     fixes_.push_back({word, uint32_t(slot), uint64_t(offset)});
     return true;
   };
@@ -141,12 +173,14 @@ std::string Program::load(const double* image, size_t size, const double* slot_b
   };
 
   while (reader.next < reader.end) {
-    const std::string at = "call " + std::to_string(calls_.size());
+    Message wrong;
+    wrong << "call " << int64_t(calls_.size());
     int64_t kernel = 0;
-    if (!reader.integer(kernel)) return at + ": " + reader.error;
-    if (kernel < 0 || kernel >= kernel_count) return at + ": there is no kernel " + std::to_string(kernel);
+    if (!reader.integer(kernel)) return wrong << ": " << reader.error.text();
+    if (kernel < 0 || kernel >= kernel_count) return wrong << ": there is no kernel " << kernel;
     const Signature& signature = signatures[kernel];
-    if (tier.kernels[kernel] == nullptr) return at + ": this build has no kernel " + signature.name;
+    wrong << " (" << signature.name << "): ";
+    if (tier.kernels[kernel] == nullptr) return wrong << "this build has no such kernel";
     uint32_t word = uint32_t(words_.size());
     calls_.push_back({kernel, word});
     size_t width = 0;
@@ -164,7 +198,7 @@ std::string Program::load(const double* image, size_t size, const double* slot_b
         default: good = list(word, 1, real); word += 2; break;
       }
     }
-    if (!good) return at + " (" + signature.name + "): " + reader.error;
+    if (!good) return wrong << reader.error.text();
   }
   for (const Pending& pending : lists) words_[pending.list] = uint64_t(uintptr_t(&words_[pending.items]));
   return {};
@@ -190,14 +224,9 @@ Outcome Engine::run(Program& program, const uint64_t* slots, const std::atomic<u
   program.bind(slots);
   for (const Program::Call& call : program.calls()) {
     if (abort != nullptr && abort->load(std::memory_order_relaxed) != 0) return Outcome::aborted;
-    if (profiling_) {
-      const auto start = std::chrono::steady_clock::now();
-      tier_.kernels[call.kernel](program.arguments(call), *this);
-      nanoseconds_[size_t(call.kernel)] +=
-          std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
-    } else {
-      tier_.kernels[call.kernel](program.arguments(call), *this);
-    }
+    const double start = profiling_ ? now() : 0;
+    tier_.kernels[call.kernel](program.arguments(call), *this);
+    if (profiling_) nanoseconds_[size_t(call.kernel)] += now() - start;
     if (failed_.load(std::memory_order_relaxed) != 0) return Outcome::failed;
   }
   return Outcome::done;
@@ -213,10 +242,7 @@ void* Engine::Block::at_least(size_t wanted) {
   release(memory, bytes);
   bytes = wanted + wanted / 4;  // room to grow: sizes of neighbouring kernels differ a little
   memory = allocate(bytes);
-  if (memory == nullptr) {
-    std::fprintf(stderr, "heed: no memory left for %zu bytes of scratch\n", bytes);
-    std::abort();
-  }
+  if (memory == nullptr) die("no memory left for the scratch space of a kernel");
   return memory;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "kernel.h"
@@ -22,11 +21,24 @@ struct Tier {
 // The best tier that this machine can run.
 const Tier& best_tier();
 
+// A short text, cut at its end: messages without the standard library's strings, which are heavy in WebAssembly.
+class Message {
+ public:
+  Message& operator<<(const char* text);
+  Message& operator<<(int64_t number);
+  const char* text() const { return text_; }
+  bool empty() const { return size_ == 0; }
+
+ private:
+  char text_[240] = {};
+  size_t size_ = 0;
+};
+
 // A decoded program: argument structs as the kernels read them, with buffers filled in at each run.
 class Program {
  public:
   // Decodes `size` numbers (see table.ts and KernelFunction); slot_bytes: the least size of each slot. Empty, or what is wrong.
-  std::string load(const double* image, size_t size, const double* slot_bytes, size_t slots, const Tier& tier);
+  Message load(const double* image, size_t size, const double* slot_bytes, size_t slots, const Tier& tier);
 
   struct Call {
     int64_t kernel;

@@ -1,9 +1,11 @@
 // The thread pool: claiming, spinning, sleeping. See threads.h.
 #include "threads.h"
 
+#include "memory.h"
+
+#if !defined(__wasm__)
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
+#endif
 
 #if defined(__linux__)
 #include <linux/futex.h>
@@ -106,10 +108,7 @@ uint32_t ThreadPool::work(int thread) {
 }
 
 void ThreadPool::run(int64_t chunks, Call call, void* fn) {
-  if (busy_) {
-    std::fprintf(stderr, "heed: a kernel called parallel inside parallel\n");
-    std::abort();
-  }
+  if (busy_) die("a kernel called parallel inside parallel");
   busy_ = true;
   if (threads_ == 1 || chunks <= 1) {
     for (int64_t chunk = 0; chunk < chunks; chunk++) call(fn, chunk, 0);

@@ -62,6 +62,12 @@ export function checkSlots(slots: readonly Storage[], slotBytes: Float64Array): 
       throw new HeedError(`program: expected ${slotBytes[slot]} bytes in slot ${slot}, but got ${slots[slot]!.bytes}`)
 }
 
+/** Throws unless `bytes` bytes at `offset` lie inside the storage. */
+export function checkSpan(what: string, storage: Storage, offset: number, bytes: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset + bytes > storage.bytes)
+    throw new ValueError(`${what}: expected bytes inside 0..${storage.bytes}, but got ${bytes} bytes at ${offset}`)
+}
+
 /** The error of a kernel that met a value outside 0..limit-1 at run time. */
 export function kernelFailure(kernel: string, what: string, position: number, value: number, limit: number): HeedError {
   return new ValueError(`${kernel}: expected ${what} in 0..${limit - 1}, but got ${value} at position ${position}`)

@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { HeedError, ValueError } from "../tensor/errors.ts"
 import type { DeviceInfo, LoadedProgram, ProgramDevice, ProgramImage, Storage } from "./device.ts"
-import { checkSlots, kernelFailure } from "./device.ts"
+import { checkSlots, checkSpan, kernelFailure } from "./device.ts"
 
 type Handle = { readonly handle: unique symbol }
 
@@ -158,13 +158,13 @@ class NativeMachine implements NativeDevice {
   }
 
   write(storage: Storage, offset: number, data: ArrayBufferView): void {
+    checkSpan("write", storage, offset, data.byteLength)
     own(storage).view.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset)
   }
 
   read(storage: Storage, offset: number, into: ArrayBufferView): void {
     const { view } = own(storage)
-    if (offset < 0 || offset + into.byteLength > view.byteLength)
-      throw new ValueError(`read: expected bytes within 0..${view.byteLength}, but got ${into.byteLength} at ${offset}`)
+    checkSpan("read", storage, offset, into.byteLength)
     new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(view.subarray(offset, offset + into.byteLength))
   }
 
