@@ -10,7 +10,7 @@ import {
 } from "./declaration.ts"
 import type { Kind } from "./kind.ts"
 
-/** One flag. An option has one that help shows, and hidden ones for its other names. */
+/** One flag. An option has one that help shows (with an alias of one letter as `-n`), and hidden ones for its other names. */
 export interface Flag {
   readonly key: string
   /** `--learning-rate <number>`, `--no-bias` */
@@ -30,16 +30,18 @@ export function flagsOf(declaration: Declaration): Flag[] {
     const { key, kind, flag, aliases } = description
     const help = helpOf(description)
     const value = flag.slice(flag.indexOf(" ") + 1)
+    const short = aliases.find(alias => alias.length === 1)
+    const shown = short === undefined ? flag : `-${short}, ${flag}`
     const others = [...new Set(aliases.flatMap(alias => [alias, kebabCase(alias)]))]
       .map(alias => `--${alias}`)
-      .filter(alias => alias !== `--${kebabCase(key)}`)
+      .filter(alias => alias !== `--${kebabCase(key)}` && alias.length > 3)
     if (kind.type !== "boolean") {
       const hidden = others.map(alias => ({ key, flag: `${alias} ${value}`, help, hidden: true }))
-      return [{ key, flag, help, hidden: false }, ...hidden]
+      return [{ key, flag: shown, help, hidden: false }, ...hidden]
     }
     const on = description.default === true
     return [
-      { key, flag, help, hidden: on },
+      { key, flag: shown, help, hidden: on },
       { key, flag: flag.replace("--", "--no-"), help, hidden: !on },
       ...others.flatMap(alias => [
         { key, flag: alias, help, hidden: true },

@@ -216,7 +216,7 @@ export async function explain(
   verb: "write" | "read" = "write",
   bytes?: number,
 ): Promise<unknown> {
-  if (!(cause instanceof Error) || cause instanceof FileError) return cause
+  if (!(cause instanceof Error) || !("syscall" in cause)) return cause
   const size = bytes === undefined ? "" : ` (${formatBytes(bytes)})`
   const doing = `${verb === "write" ? "writing" : "reading"} ${path}${size}`
   const give = (message: string, hint: string) => new FileError(`${doing}: ${message}`, hint, { cause })
@@ -256,8 +256,6 @@ export async function explain(
       return give("expected a shorter name", "the file system allows about 255 characters")
     case "EIO":
       return give("expected the disk to answer, but it failed", "the disk may be dying: copy your files and check it")
-    case undefined:
-      return cause
     default:
       return give(`the system refused: ${cause.message}`, "see the system's message")
   }

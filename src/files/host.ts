@@ -169,7 +169,7 @@ export function toFloat32(tensor: HostTensor, name = "tensor"): Float32Array {
     case "i8":
     case "u8":
     case "bool":
-      return Float32Array.from(tensor.data)
+      return new Float32Array(tensor.data)
     case "i64":
     case "u64": {
       const out = new Float32Array(tensor.data.length)
@@ -191,7 +191,7 @@ export function toInt32(tensor: HostTensor, name = "tensor"): Int32Array {
     case "i8":
     case "u8":
     case "bool":
-      return Int32Array.from(tensor.data)
+      return new Int32Array(tensor.data)
     case "u32":
     case "i64":
     case "u64": {

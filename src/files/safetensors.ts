@@ -35,20 +35,21 @@ export interface TensorFile {
 export async function openSafetensors(path: string): Promise<TensorFile> {
   let handle: FileHandle
   try {
-    handle = await open(path, "r")
-  } catch (cause) {
-    throw await explain(cause, path, "read")
-  }
-  try {
-    const status = await handle.stat()
+    const status = await stat(path) // before opening: a pipe would wait for its writer
     if (!status.isFile())
       throw new FileError(
         `${path}: expected a safetensors file, but this is ${status.isDirectory() ? "a folder" : "no regular file"}`,
         status.isDirectory() ? "open the folder's model.safetensors" : "name a file",
       )
-    const start = await readAt(handle, 0, Math.min(8, status.size), path)
-    const length = headerLength(start, status.size, path)
-    const { metadata, tensors } = parseHeader(await readAt(handle, 8, length, path), status.size - 8 - length, path)
+    handle = await open(path, "r")
+  } catch (cause) {
+    throw await explain(cause, path, "read")
+  }
+  try {
+    const { size } = await handle.stat()
+    const start = await readAt(handle, 0, Math.min(8, size), path)
+    const length = headerLength(start, size, path)
+    const { metadata, tensors } = parseHeader(await readAt(handle, 8, length, path), size - 8 - length, path)
     return tensorFile(path, metadata, tensors, handle)
   } catch (cause) {
     await handle.close()
@@ -64,6 +65,8 @@ export async function openWeights(folder: string): Promise<TensorFile> {
   const single = join(folder, "model.safetensors")
   if (await exists(single)) return openSafetensors(single)
   const indexPath = `${single}.index.json`
+  if (!(await exists(folder)))
+    throw new FileError(`${folder}: expected the folder of a model, but there is no such folder`, "check the path")
   if (!(await exists(indexPath)))
     throw new FileError(
       `${folder}: expected model.safetensors or model.safetensors.index.json, but got neither`,
@@ -210,7 +213,8 @@ async function exists(path: string): Promise<boolean> {
     await stat(path)
     return true
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return false
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === "ENOENT" || code === "ENOTDIR") return false
     throw await explain(cause, path, "read")
   }
 }

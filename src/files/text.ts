@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer"
 import { open, readFile, stat } from "node:fs/promises"
 import { explain } from "./atomic.ts"
-import { FileError, quote } from "./errors.ts"
+import { FileError, formatBytes, quote } from "./errors.ts"
 import { firstInvalidUtf8, incompleteTail } from "./utf8.ts"
 
 /** How to read a text. */
@@ -50,10 +50,18 @@ export async function* readTextFile(path: string, options: ReadTextOptions = {})
   }
 }
 
+const maxJsonBytes = 256_000_000
+
 /** A JSON file's value. Throws FileError saying what was expected where the text is no JSON or the file is not there. */
 export async function readJsonFile(path: string): Promise<unknown> {
   let text: string
   try {
+    const { size } = await stat(path)
+    if (size > maxJsonBytes)
+      throw new FileError(
+        `${path}: expected a JSON file of at most ${formatBytes(maxJsonBytes)}, but got ${formatBytes(size)}`,
+        "this is no configuration or tokenizer",
+      )
     text = await readFile(path, "utf8")
   } catch (cause) {
     throw await explain(cause, path, "read")

@@ -83,6 +83,22 @@ describe("flags", () => {
     expect(parseFlags(training, { heads: "8", "learning-rate": "0.5" }).learningRate).toBe(0.5)
   })
 
+  test("an alias of one letter is a short flag", () => {
+    const small = declare({
+      count: option(z.int(), "How many.", { alias: "n" }),
+      quiet: option(z.boolean(), "Less.", { alias: "q", default: false }),
+    })
+    expect(
+      flagsOf(small)
+        .filter(flag => !flag.hidden)
+        .map(({ flag }) => flag),
+    ).toEqual(["-n, --count <integer>", "-q, --quiet"])
+    expect(parseFlags(small, command(small).parse(["-n", "3", "-q"], { from: "user" }).opts())).toEqual({
+      count: 3,
+      quiet: true,
+    })
+  })
+
   test("flags count over the file, the file over defaults", () => {
     const file = { learning_rate: 0.25, heads: 2, bias: false }
     expect(run("", file)).toMatchObject({ learningRate: 0.25, heads: 2, bias: false, precision: "bf16" })

@@ -92,6 +92,7 @@ describe("a folder of shards", () => {
 
   test("model.safetensors alone", async () => {
     const folder = await freshFolder()
+    await expect(openWeights(join(folder, "no"))).rejects.toThrow(/there is no such folder/)
     await expect(openWeights(folder)).rejects.toThrow(
       /expected model\.safetensors or model\.safetensors\.index\.json, but got neither/,
     )

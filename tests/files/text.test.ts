@@ -103,6 +103,8 @@ describe("readTextFile", () => {
     }
     await expect(read()).rejects.toThrow("enough")
     expect(seen).toEqual(["abcd"])
+    const aborted = readTextFile(join(folder, "a"), { signal: AbortSignal.abort() })
+    await expect(aborted.next()).rejects.toThrow(expect.objectContaining({ name: "AbortError" }))
   })
 })
 
