@@ -1,0 +1,19 @@
+// Text to ids and back: tokenizers that are loaded, trained, saved and streamed.
+export { type ByteLevelParts, ByteLevelTokenizer } from "./byte-level.ts"
+export { type CharacterOptions, CharacterTokenizer } from "./character.ts"
+export { TextError } from "./errors.ts"
+export { LibraryTokenizer } from "./library.ts"
+export { loadTokenizer } from "./load.ts"
+export type {
+  AddedTokenJson,
+  DecodeOptions,
+  EncodeOptions,
+  SpecialRole,
+  StreamingDecoder,
+  Tokenizer,
+  TokenizerConfiguration,
+  TokenizerJson,
+  TokenizerPartJson,
+} from "./tokenizer.ts"
+export { type TrainByteLevelOptions, trainByteLevel } from "./train-byte-level.ts"
+export { type WordOptions, WordTokenizer } from "./words.ts"
