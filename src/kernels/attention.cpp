@@ -1,0 +1,178 @@
+// Attention that streams over keys, so that no T × S matrix exists (Dao et al., "FlashAttention", 2022): blocks of keys are
+// packed once and meet all queries of a chunk; the softmax keeps a running maximum and sum per row.
+#include "attention_tile.h"
+#include "attention_decode.h"
+
+namespace heed {
+namespace HEED_TIER {
+namespace streaming {
+
+constexpr int64_t KEYS = 128;  // keys of a block
+
+template <bool Half> struct Forward {
+  const Problem& p;
+  const attention_args& a;
+  int64_t width, value_width, queries;  // padded K and V; queries of a chunk
+  float factor;                         // of raw products, in units of log 2
+
+  // What a thread works on.
+  struct Work {
+    uint32_t *q, *k, *v, *random;
+    float *scores, *weights, *z, *most, *sum, *added;
+  };
+
+  Forward(const Problem& problem, const attention_args& arguments)
+      : p(problem), a(arguments), width(round_up(larger(p.K, 1), W)), value_width(round_up(larger(p.V, 1), W)),
+        queries(p.B * p.H >= 8 ? 256 : 64), factor(p.scale * log2e) {
+    queries = smaller(queries, round_up(p.T, larger(W, ROWS)));
+  }
+
+  Work work(Context& context, int thread) const {
+    Work w{};
+    for (char* memory = nullptr;;) {
+      Pieces m{memory};
+      w.q = m.take<uint32_t>(queries * width);
+      w.k = m.take<uint32_t>(KEYS * width);
+      w.v = m.take<uint32_t>(KEYS * value_width);
+      w.scores = m.take<float>(ROWS * KEYS);
+      w.weights = Half ? m.take<float>(ROWS * KEYS / 2) : w.scores;
+      w.z = m.take<float>(queries * value_width);
+      w.most = m.take<float>(queries + W);
+      w.sum = m.take<float>(queries + W);
+      w.added = m.take<float>(KEYS);
+      w.random = m.take<uint32_t>(KEYS + 8 * W);
+      if (memory) return w;
+      memory = static_cast<char*>(context.scratch(thread, static_cast<size_t>(m.next - memory)));
+    }
+  }
+
+  void run(Context& context) const {
+    const int64_t blocks = (p.T + queries - 1) / queries;
+    // Later queries see more keys under a causal mask: they go first.
+    context.parallel(p.B * p.H * blocks, [&](int64_t chunk, int thread) {
+      const int64_t block = blocks - 1 - chunk / (p.B * p.H), head = chunk % (p.B * p.H);
+      const int64_t first = block * queries;
+      attend(work(context, thread), head / p.H, head % p.H, first, smaller(queries, p.T - first));
+    });
+  }
+
+  void attend(const Work& w, int64_t b, int64_t h, int64_t first, int64_t count) const {
+    const int64_t g = h / (p.H / p.G), rows = round_up(count, ROWS);
+    const Source q{a.q.f32() + b * p.qStrides[0] + h * p.qStrides[1] + first * p.qStrides[2], false, p.qStrides[2], count, p.K};
+    const Source k = source(a.k, a.kType, b * p.kStrides[0] + g * p.kStrides[1], p.kStrides[2], p.K);
+    const Source v = source(a.v, a.vType, b * p.vStrides[0] + g * p.vStrides[1], p.vStrides[2], p.V);
+    pack_strips<Half>(q, rows, width, w.q);
+    for (int64_t i = 0; i < rows * value_width; i += W) write(w.z + i, vf{});
+    for (int64_t i = 0; i < rows; i++) w.most[i] = -infinity, w.sum[i] = 0;
+
+    const Range all = p.keys(b, first, first + count);
+    for (int64_t at = all.from; at < all.to; at += KEYS) {
+      const int64_t keys = smaller(KEYS, all.to - at), padded = round_up(keys, W);
+      pack_transposed<Half>(k.from_row(at, keys), padded, width, w.k, KEYS);
+      pack_natural<Half>(v.from_row(at, keys), padded, value_width, w.v);
+      for (int64_t i = 0; i < rows; i += ROWS) {
+        const int64_t real = smaller(ROWS, count - i);
+        const Range seen = clip(p.keys(b, first + i, first + i + real), at, keys);
+        if (seen.empty() || (p.additive() && !any_visible(p, b, h, first + i, real, {at + seen.from, at + seen.to}))) continue;
+        strip(w, b, h, first, i, real, at, seen);
+      }
+    }
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t t = first + i;
+      float* z = a.z.f32() + b * p.zStrides[0] + h * p.zStrides[1] + t * p.zStrides[2];
+      const bool none = w.sum[i] == 0;
+      write_row(z, w.z + i * value_width, none ? 0.0f : p.kept / w.sum[i], p.V);
+    }
+    float* logsumexp = a.logsumexp.f32() + (b * p.H + h) * p.T + first;
+    for (int64_t i = 0; i < count; i += W) {
+      const vf sum = read<vf>(w.sum + i), result = fma(read<vf>(w.most + i), splat(ln2), log(sum));
+      store_partial(logsumexp + i, sum == 0.0f ? splat(-infinity) : result, static_cast<int>(smaller(W, count - i)));
+    }
+  }
+
+  // Range relative to a block of keys.
+  static Range clip(Range r, int64_t at, int64_t keys) {
+    return {larger(r.from - at, 0), smaller(r.to - at, keys)};
+  }
+
+  static Source source(Buffer x, int64_t type, int64_t offset, int64_t row_stride, int64_t columns) {
+    const bool bf16 = type == BF16;
+    return {bf16 ? static_cast<const void*>(x.u16() + offset) : x.f32() + offset, bf16, row_stride, 0, columns};
+  }
+
+  // One strip of queries meets one block of keys.
+  void strip(const Work& w, int64_t b, int64_t h, int64_t first, int64_t i, int64_t real, int64_t at, Range seen) const {
+    const int64_t from = seen.from / W * W, to = round_up(seen.to, W);
+    multiply<Half, false, 1, ROWS>(w.q + i * units<Half>(width), w.k + from, KEYS, units<Half>(width), w.scores + from, KEYS, (to - from) / W);
+    const bool rewritten = p.rewritten();
+    const float c = rewritten ? 1.0f : factor;
+    alignas(64) float most[ROW_LANES] = {}, shift[ROW_LANES], shrink[ROW_LANES];
+    for (int r = 0; r < ROWS; r++) {
+      float* row = w.scores + r * KEYS;
+      const Range mine = r < real ? clip(p.keys(b, first + i + r), at, KEYS) : Range{0, 0};
+      if (rewritten) rewrite(p, b, h, first + i + smaller(r, real - 1), at, {from, to}, row, w.added);
+      vf top = vf{} - infinity;
+      for (int64_t j = from; j < to; j += W) {
+        vf x = read<vf>(row + j);
+        if (j < mine.from || j + W > mine.to) write(row + j, x = hide(x, j, mine));
+        top = larger(top, x);
+      }
+      most[r] = most_of(top);
+    }
+    for (int r = 0; r < ROW_LANES; r += W) {
+      const vf before = read<vf>(w.most + i + r);
+      const vf now = larger(before, read<vf>(most + r) * c);
+      const vf safe = now == -infinity ? vf{} : now;
+      write(shift + r, safe);
+      write(shrink + r, power_of_two<false>(before - safe));
+      write(most + r, now);
+    }
+    std::memcpy(w.most + i, most, ROWS * 4);
+    bool shrunk = false;
+    for (int r = 0; r < ROWS; r++) {
+      float* row = w.scores + r * KEYS;
+      const vf down = splat(-shift[r]), times = splat(c);
+      vf sum{};
+      const uint32_t* bits = nullptr;
+      if (p.dropped && r < real) bits = random_row(p, b, h, first + i + r, at + from, to - from, w.random) - from;
+      for (int64_t j = from; j < to; j += W) {
+        vf x = power_of_two<Half>(fma(read<vf>(row + j), times, down));
+        sum += x;
+        if (bits) x = (read<vu>(bits + j) >> 8) >= p.dropped ? x : vf{};
+        if constexpr (Half) {
+#if HEED_ATTENTION_HALF
+          write(reinterpret_cast<uint16_t*>(w.weights) + r * KEYS + j, _mm512_cvtneps_pbh(reinterpret_cast<__m512>(x)));
+#endif
+        } else {
+          write(row + j, x);
+        }
+      }
+      w.sum[i + r] = w.sum[i + r] * shrink[r] + HEED_TIER::sum(sum);
+      shrunk |= !(shrink[r] == 1);
+    }
+    float* z = w.z + i * value_width;
+    if (shrunk)
+      for (int r = 0; r < ROWS; r++) {
+        const vf times = splat(shrink[r]);
+        for (int64_t j = 0; j < value_width; j += W) write(z + r * value_width + j, read<vf>(z + r * value_width + j) * times);
+      }
+    constexpr int row_units = Half ? KEYS / 2 : KEYS;
+    multiply<Half, true, row_units, 1>(reinterpret_cast<uint32_t*>(w.weights) + units<Half>(from), w.v + units<Half>(from) * value_width,
+                                       value_width, units<Half>(to - from), z, value_width, value_width / W);
+  }
+};
+
+}  // namespace streaming
+
+void attention(const attention_args& a, Context& context) {
+  const streaming::Problem p(a);
+  if (p.B * p.H * p.T == 0) return;
+  if (p.T == 1) return streaming::decode(p, a, context);
+#if HEED_ATTENTION_HALF
+  if (a.compute == 1) return streaming::Forward<true>(p, a).run(context);
+#endif
+  streaming::Forward<false>(p, a).run(context);
+}
+
+}  // namespace HEED_TIER
+}  // namespace heed
