@@ -87,7 +87,16 @@ export function grad(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
       `grad: expected a loss of one element, but got ${formatShape(loss.shape)}`,
       "reduce it first: loss.mean()",
     )
-  return vectorJacobian([loss], [full(loss.shape, 1)], targets).map((g, i) => g ?? full(targets[i]!.shape, 0))
+  const found = vectorJacobian([loss], [full(loss.shape, 1)], targets)
+  if (found.includes(null)) {
+    const dropped = reachable([loss]).find(node => node.dropped)
+    if (dropped)
+      throw new HeedError(
+        `grad: expected a loss that still knows how it was computed, but a value of ${formatShape(dropped.outputs[0]!.shape)} it depends on was evaluated before`,
+        "call grad before evaluate, or compute both in one compile(fn)",
+      )
+  }
+  return found.map((g, i) => g ?? full(targets[i]!.shape, 0))
 }
 
 const barrierRecord: OpRecord<Attributes> = {

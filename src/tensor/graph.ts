@@ -1,7 +1,6 @@
 // Walking and rewriting graphs of nodes. Inputs always have smaller ids than their node, so sorting by id is a topological order.
 
-import type { Node, Tensor } from "./tensor.ts"
-import { createNode, Tensor as TensorClass } from "./tensor.ts"
+import { createNode, type Node, Tensor } from "./tensor.ts"
 
 /** Every node the tensors depend on, themselves included, inputs first. Values that are already computed are not looked behind when `stopAtValues`. */
 export function reachable(
@@ -39,7 +38,12 @@ export function withInputs(node: Node, inputs: readonly Tensor[]): Node {
 export function rewrite(
   outputs: readonly Tensor[],
   visit: (node: Node, inputs: readonly Tensor[]) => readonly Tensor[] | null,
-  options: { stopAtValues?: boolean; stopAt?: ReadonlySet<Node> } = {},
+  options: {
+    stopAtValues?: boolean
+    stopAt?: ReadonlySet<Node>
+    /** Told of every node that was kept: its inputs and the tensors that now stand for it. */
+    kept?: (node: Node, inputs: readonly Tensor[], tensors: readonly Tensor[]) => void
+  } = {},
 ): Tensor[] {
   const done = new Map<Node, readonly Tensor[]>()
   const lookup = (t: Tensor): Tensor => done.get(t.node)![t.index]!
@@ -54,7 +58,7 @@ export function rewrite(
     const kept = stop ? node : withInputs(node, inputs)
     done.set(
       node,
-      node.outputs.map((_, i) => new TensorClass(kept, i)),
+      node.outputs.map((_, i) => new Tensor(kept, i)),
     )
   }
   return outputs.map(t => lookup(t.current()))

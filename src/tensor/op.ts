@@ -80,6 +80,10 @@ export interface OpRecord<A> {
   /** A movement of elements that only changes where they are looked up; null when this layout needs a copy. */
   readonly view?: (input: Layout, attributes: A, output: Shape, index: number) => Layout | null
   readonly pointwise?: PointwiseFact
+  /** An equal value that needs less work (x + 0 is x), or null. */
+  readonly simplify?: (inputs: readonly Tensor[], attributes: A) => Tensor | null
+  /** true: elementwise producers of input 0 may run inside this operation's kernel; see compiler/fuse.ts. */
+  readonly prologue?: boolean
   /** A sum of products whose inputs may be rounded to a shorter type: the attribute `compute` says "f32" or "bf16". */
   readonly contraction?: boolean
   /** Names of labelled values inside `compose`. */

@@ -31,20 +31,24 @@ export interface Value {
   consumed: boolean
 }
 
-/** One recorded operation (op and inputs) or leaf (op null). */
+/** One recorded operation (op and inputs) or leaf (op null). Computed nodes become leaves: see `dropHistory`. */
 export interface Node {
   readonly id: number
-  readonly op: Op | null
-  readonly attributes: Attributes
-  readonly inputs: readonly Tensor[]
+  op: Op | null
+  attributes: Attributes
+  inputs: readonly Tensor[]
   readonly outputs: readonly Signature[]
   /** Path of the module that was running, "" outside of modules. */
   readonly scope: string
   /** Computed values, one place for each output. */
   readonly values: (Value | null)[]
-  /** Leaves only: "input" is a placeholder that is bound when a program runs. */
-  readonly leaf: "value" | "input" | null
+  /** Leaves: "value" holds data, "input" is bound when a program runs, "parameter" is what a parameter holds when a program runs. */
+  leaf: "value" | "input" | "parameter" | null
   readonly name: string
+  /** The parameter a "parameter" leaf stands for. */
+  readonly parameter: Parameter | null
+  /** true: it was computed from other tensors that are forgotten now. */
+  dropped: boolean
 }
 
 let nodeCount = 0
@@ -77,7 +81,13 @@ export function createNode(
   inputs: readonly Tensor[],
   attributes: Attributes,
   outputs: readonly Signature[],
-  options: { leaf?: "value" | "input"; name?: string; values?: (Value | null)[]; scope?: string } = {},
+  options: {
+    leaf?: "value" | "input" | "parameter"
+    name?: string
+    values?: (Value | null)[]
+    scope?: string
+    parameter?: Parameter
+  } = {},
 ): Node {
   return {
     id: nodeCount++,
@@ -89,7 +99,19 @@ export function createNode(
     values: options.values ?? outputs.map(() => null),
     leaf: options.leaf ?? null,
     name: options.name ?? "",
+    parameter: options.parameter ?? null,
+    dropped: false,
   }
+}
+
+/** Makes a computed node a leaf: what it was computed from can be forgotten. */
+export function dropHistory(node: Node): void {
+  if (node.op === null) return
+  node.op = null
+  node.attributes = {}
+  node.inputs = []
+  node.leaf = "value"
+  node.dropped = true
 }
 
 /** What reads and computes tensors; `heed` connects the runtime here (tensor/ itself knows no device). */
@@ -107,12 +129,16 @@ export function connectEvaluator(next: Evaluator): void {
 /** A lazy, immutable array: shape, element type, and how it would be computed. */
 export class Tensor {
   readonly #node: Node
-  /** Which output of the node this is. */
-  readonly index: number
+  readonly #index: number
 
   constructor(node: Node, index = 0) {
     this.#node = node
-    this.index = index
+    this.#index = index
+  }
+
+  /** Which output of the node this is. */
+  get index(): number {
+    return this.#index
   }
 
   /** The operation or leaf that gives this value. */
@@ -164,31 +190,27 @@ export class Tensor {
   }
 }
 
-/** Records what is assigned while a function is compiled. */
-export interface Recording {
-  readonly assigned: Map<Parameter, Tensor>
+/** What a parameter becomes when a program runs: `before` is its leaf. */
+export interface Assignment {
+  readonly parameter: Parameter
+  readonly before: Tensor
+  readonly after: Tensor
 }
 
-const recordings: Recording[] = []
+const recordings: Map<Parameter, Tensor>[] = []
 
-/** Runs `fn`; assignments to parameters are collected and undone afterwards. Gives the result and what each parameter should become. */
-export function record<R>(fn: () => R): {
-  result: R
-  updates: { parameter: Parameter; before: Tensor; after: Tensor }[]
-} {
-  const recording: Recording = { assigned: new Map() }
-  recordings.push(recording)
+/**
+ * Runs `fn` while parameters stand for "what they hold when the program runs". Assignments are collected, not carried out.
+ */
+export function record<R>(fn: () => R): { result: R; assignments: Assignment[] } {
+  const assigned = new Map<Parameter, Tensor>()
+  recordings.push(assigned)
   try {
     const result = fn()
-    const updates = [...recording.assigned].map(([parameter, before]) => ({
-      parameter,
-      before,
-      after: parameter.current(),
-    }))
-    return { result, updates }
+    const assignments = [...assigned].map(([parameter, after]) => ({ parameter, before: parameter.leaf, after }))
+    return { result, assignments }
   } finally {
     recordings.pop()
-    for (const [parameter, before] of recording.assigned) parameter.restore(before)
   }
 }
 
@@ -197,43 +219,59 @@ export class Parameter extends Tensor {
   name: string
   /** false: gradients and optimizers leave it alone. */
   trainable: boolean
-  #current: Tensor
+  /** The leaf that stands for this parameter in recorded programs. */
+  readonly leaf: Tensor
+  #value: Tensor
 
   constructor(initial: Tensor, options: { name?: string; trainable?: boolean } = {}) {
-    super(initial.node, initial.index)
-    this.#current = initial.current()
+    const value = initial.current()
+    super(value.node, value.index)
+    this.#value = value
     this.name = options.name ?? ""
     this.trainable = options.trainable ?? true
+    const signature = { shape: value.shape, dtype: value.dtype }
+    this.leaf = new Tensor(
+      createNode(null, [], {}, [signature], { leaf: "parameter", name: this.name, parameter: this }),
+    )
   }
 
   override get node(): Node {
-    return this.#current.node
+    return this.current().node
+  }
+
+  override get index(): number {
+    return this.current().index
   }
 
   override current(): Tensor {
-    return this.#current
+    const recording = recordings.at(-1)
+    return recording ? (recording.get(this) ?? this.leaf) : this.#value
   }
 
-  /** Gives the parameter a new value of the same shape and type. Throws ShapeError, TypeMismatchError. */
+  /** The value it holds now, also inside a recording. */
+  get value(): Tensor {
+    return this.#value
+  }
+
+  /** Gives the parameter a new value of the same shape and type; inside a recording, when the program runs. Throws ShapeError, TypeMismatchError. */
   assign(next: Tensor): void {
     const value = next.current()
+    const name = this.name || "the parameter"
     if (!sameShape(value.shape, this.shape))
-      throw new ShapeError(
-        `assign: expected ${this.name || "the parameter"} ${formatShape(this.shape)}, but got ${formatShape(value.shape)}`,
-      )
+      throw new ShapeError(`assign: expected ${name} ${formatShape(this.shape)}, but got ${formatShape(value.shape)}`)
     if (value.dtype !== this.dtype)
       throw new TypeMismatchError(
-        `assign: expected ${this.name || "the parameter"} of type ${this.dtype}, but got ${value.dtype}`,
+        `assign: expected ${name} of type ${this.dtype}, but got ${value.dtype}`,
         `cast it: value.cast("${this.dtype}")`,
       )
     const recording = recordings.at(-1)
-    if (recording && !recording.assigned.has(this)) recording.assigned.set(this, this.#current)
-    this.#current = value
+    if (recording) recording.set(this, value)
+    else this.#value = value
   }
 
-  /** Puts a value back without a check; for the recorder and the runtime. */
-  restore(value: Tensor): void {
-    this.#current = value
+  /** Holds a value from now on, also inside a recording; for the runtime. */
+  hold(value: Tensor): void {
+    this.#value = value
   }
 }
 

@@ -17,7 +17,7 @@ import {
   sizeOf,
 } from "../shape.ts"
 import { bytesPerElement, type Signature, type Tensor } from "../tensor.ts"
-import { add, cast, full, opcodeOf } from "./pointwise.ts"
+import { add, cast, constantOf, full, opcodeOf, promote } from "./pointwise.ts"
 import { sum } from "./reduce.ts"
 
 /** Calls fn with the buffer offset of each element of a layout, in row-major order. */
@@ -54,8 +54,15 @@ function viewLoop<A>(record: OpRecord<A>): OpRecord<A> {
 
 const same = (x: Tensor, shape: Shape): Signature => ({ shape, dtype: x.dtype })
 
+/** A constant in another shape is a constant. */
+function respread(x: Tensor, shape: Shape): Tensor | null {
+  const constant = constantOf(x)
+  return constant === null ? null : full(shape, constant, promote([x.dtype]))
+}
+
 const reshapeRecord = viewLoop<{ shape: Shape }>({
   name: "reshape",
+  simplify: ([x], { shape }) => respread(x!, shape),
   shape: ([x], { shape }) => same(x!, shape),
   view: (input, { shape }) => reshapeLayout(input, shape),
   grad: ([g], [x]) => [reshape(g!, x!.shape)],
@@ -140,6 +147,7 @@ export function transpose(x: Tensor, a = -2, b = -1): Tensor {
 
 const broadcastRecord = viewLoop<{ shape: Shape }>({
   name: "broadcastTo",
+  simplify: ([x], { shape }) => respread(x!, shape),
   shape: ([x], { shape }) => same(x!, shape),
   view: (input, { shape }) => broadcastLayout(input, shape),
   grad: ([g], [x]) => {

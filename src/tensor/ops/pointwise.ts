@@ -49,6 +49,7 @@ interface Rendering {
   readonly jsInt?: (a: number, b: number, c: number) => number
   readonly grad?: (g: Tensor, inputs: readonly Tensor[], y: Tensor) => (Tensor | null)[]
   readonly compose?: (inputs: readonly Tensor[]) => Tensor
+  readonly simplify?: (inputs: readonly Tensor[]) => Tensor | null
 }
 
 const machineType: Readonly<Record<DType, "f32" | "i32" | "bool">> = {
@@ -67,7 +68,7 @@ export function promote(types: readonly DType[]): "f32" | "i32" | "bool" {
 }
 
 function pointwiseRecord(name: string, arity: number, kind: Kind, rendering: Rendering): OpRecord<Attributes> {
-  const { js, cpp, grad, compose } = rendering
+  const { js, cpp, grad, compose, simplify } = rendering
   const jsInt = rendering.jsInt ?? js
   if (kind === "float" || kind === "number") instructions.push({ name: `${name}.f32`, arity, signature: "ff", cpp })
   if (kind === "number")
@@ -92,6 +93,7 @@ function pointwiseRecord(name: string, arity: number, kind: Kind, rendering: Ren
     },
     ...(compose ? { compose: (inputs: readonly Tensor[]) => compose(inputs) } : {}),
     ...(grad ? { grad: ([g], inputs, [y]) => grad(g!, inputs, y!) } : {}),
+    ...(simplify ? { simplify } : {}),
     ...(kind === "compare" || kind === "logic" ? { flat: true } : {}),
   }
 }
@@ -197,6 +199,12 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   return x.dtype === dtype ? x.current() : applyOne(castRecord, [x], { dtype })
 }
 
+/** The number a constant tensor repeats, or null. */
+export function constantOf(x: Tensor): number | null {
+  return (x.node.op as unknown) === fullRecord ? (x.node.attributes.value as number) : null
+}
+
+const isFull = (x: Tensor | undefined, value: number): boolean => x !== undefined && Object.is(constantOf(x), value)
 const zero = (x: Tensor): Tensor => full(x.shape, 0)
 
 /** a + b */
@@ -205,6 +213,7 @@ export const add = binary("add", "number", {
   cpp: "a + b",
   jsInt: (a, b) => (a + b) | 0,
   grad: g => [g, g],
+  simplify: ([a, b]) => (isFull(b, 0) ? a! : isFull(a, 0) ? b! : null),
 })
 /** a - b */
 export const sub = binary("sub", "number", {
@@ -219,6 +228,7 @@ export const mul = binary("mul", "number", {
   cpp: "a * b",
   jsInt: Math.imul,
   grad: (g, [a, b]) => [mul(g, b!), mul(g, a!)],
+  simplify: ([a, b]) => (isFull(b, 1) ? a! : isFull(a, 1) ? b! : null),
 })
 /** a / b, in floating point */
 export const div = binary("div", "float", {

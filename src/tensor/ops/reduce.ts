@@ -63,6 +63,7 @@ function spread(y: Tensor, x: Tensor, { from, to }: ReduceAttributes): Tensor {
 /** The reduction record; `fuse` embeds elementwise producers through its code. */
 export const reduceRecord: OpRecord<ReduceAttributes> = {
   name: "reduce",
+  prologue: true,
   shape: ([x], { kind, from, to }) => ({ shape: without(x!.shape, from, to), dtype: resultType(kind, x!.dtype) }),
   kernel: ([x], { kind, from, to }, [y]) => {
     const block = blockShape(x!.shape, from, to)
@@ -72,6 +73,7 @@ export const reduceRecord: OpRecord<ReduceAttributes> = {
       calls: ([input]) => [
         {
           name: "reduce",
+          prologue: true,
           fields: {
             operands: [{ input: 0 }],
             types: [x!.dtype],

@@ -1,0 +1,162 @@
+// Code generation for the elementwise machine: a group of nodes becomes operands, instructions and registers
+// (kernels/table.ts, `pointwise` and `reduce`).
+
+import type { KernelCall, KernelChoice } from "../tensor/op.ts"
+import { constantOf, opcodeOf } from "../tensor/ops/pointwise.ts"
+import { formatShape, type Layout, reshapeLayout, type Shape, sizeOf } from "../tensor/shape.ts"
+import { type DType, type Node, Tensor } from "../tensor/tensor.ts"
+import { type Group, isConstant } from "./fuse.ts"
+
+interface Code {
+  readonly inputs: readonly Tensor[]
+  /** Five numbers per instruction: opcode, destination, a, b, c. */
+  readonly words: readonly number[]
+  readonly constants: readonly number[]
+  /** Register of each stored value. */
+  readonly results: readonly number[]
+}
+
+/** Instructions of a group, with registers given back after their last use. */
+function generate(group: Group): Code {
+  const inputs: Tensor[] = []
+  const inputAt = new Map<string, number>()
+  const members = new Set(group.members)
+  for (const node of group.members)
+    for (const t of node.inputs) {
+      const key = `${t.node.id}.${t.index}`
+      if (members.has(t.node) || isConstant(t.node) || inputAt.has(key)) continue
+      inputAt.set(key, inputs.length)
+      inputs.push(t)
+    }
+  const uses = new Map<Node, number>()
+  for (const node of group.members) for (const t of node.inputs) uses.set(t.node, (uses.get(t.node) ?? 0) + 1)
+  for (const node of group.outputs) uses.set(node, Infinity)
+
+  const words: number[] = []
+  const constants: number[] = []
+  const registers = new Map<Node, number>()
+  const free: number[] = []
+  let top = inputs.length
+  const take = (): number => free.pop() ?? top++
+  const constantRegisters = new Map<string, number>()
+  const registerOf = (t: Tensor): number => {
+    const own = registers.get(t.node)
+    if (own !== undefined) return own
+    const input = inputAt.get(`${t.node.id}.${t.index}`)
+    return input !== undefined ? input : constantRegister(t.node)
+  }
+  const constantRegister = (node: Node): number => {
+    const value = constantOf(new Tensor(node))!
+    const opcode = node.op!.pointwise!.opcode([], node.attributes)
+    const key = `${opcode}:${Object.is(value, -0) ? "-0" : value}`
+    const known = constantRegisters.get(key)
+    if (known !== undefined) return known
+    const register = top++ // constants stay for the whole group
+    constantRegisters.set(key, register)
+    words.push(opcodeOf(opcode), register, constants.length, 0, 0)
+    constants.push(value)
+    return register
+  }
+  for (const node of group.members) {
+    if (isConstant(node)) {
+      registers.set(node, constantRegister(node))
+      continue
+    }
+    const [a = 0, b = 0, c = 0] = node.inputs.map(registerOf)
+    for (const t of node.inputs) {
+      const left = uses.get(t.node)! - 1
+      uses.set(t.node, left)
+      if (left === 0 && members.has(t.node) && !isConstant(t.node)) free.push(registers.get(t.node)!)
+    }
+    const destination = take()
+    registers.set(node, destination)
+    const types = node.inputs.map(t => t.dtype)
+    words.push(opcodeOf(node.op!.pointwise!.opcode(types, node.attributes)), destination, a, b, c)
+  }
+  return { inputs, words, constants, results: group.outputs.map(node => registers.get(node)!) }
+}
+
+/** Axes of size 1 dropped and neighbours merged where every operand walks through them evenly. */
+export function collapse(shape: Shape, strides: readonly (readonly number[])[]): { shape: number[]; strides: number[][] } {
+  const outShape: number[] = []
+  const out: number[][] = strides.map(() => [])
+  for (let axis = 0; axis < shape.length; axis++) {
+    const n = shape[axis]!
+    if (n === 1) continue
+    const last = outShape.length - 1
+    if (last >= 0 && strides.every((s, i) => out[i]![last] === s[axis]! * n)) {
+      outShape[last]! *= n
+      for (const [i, s] of strides.entries()) out[i]![last] = s[axis]!
+    } else {
+      outShape.push(n)
+      for (const [i, s] of strides.entries()) out[i]!.push(s[axis]!)
+    }
+  }
+  return { shape: outShape, strides: out }
+}
+
+/** The kernel call of a group: `pointwise`, or `reduce` when a reduction takes it in. */
+export function elementwiseChoice(group: Group): { choice: KernelChoice; inputs: readonly Tensor[]; label: string } {
+  const code = generate(group)
+  const shape = group.outputs[0]!.outputs[0]!.shape
+  const names = group.members.filter(node => !isConstant(node)).map(node => node.op!.name)
+  const label = `${names.join(" ") || "constant"} ${formatShape(shape)}`
+  if (group.reduction) return { choice: reduceChoice(group.reduction, code), inputs: code.inputs, label: `reduce(${label})` }
+  const types: DType[] = [...code.inputs.map(t => t.dtype), ...group.outputs.map(node => node.outputs[0]!.dtype)]
+  const choice: KernelChoice = {
+    uses: ["pointwise"],
+    accepts: () => true,
+    writes: () => true,
+    inPlace: code.inputs.flatMap((t, i) => group.outputs.flatMap((node, o) => (node.outputs[0]!.dtype === t.dtype ? [[i, o] as const] : []))),
+    calls: (inputs, outputs): KernelCall[] => {
+      const flat = collapse(shape, [...inputs, ...outputs].map(layout => layout.strides))
+      return [
+        {
+          name: "pointwise",
+          fields: {
+            operands: [...inputs.map((_, i) => ({ input: i })), ...outputs.map((_, i) => ({ output: i }))],
+            types,
+            outputs: outputs.length,
+            shape: flat.shape,
+            strides: flat.strides.flat(),
+            code: code.words,
+            constants: code.constants,
+            results: code.results,
+          },
+        },
+      ]
+    },
+  }
+  return { choice, inputs: code.inputs, label }
+}
+
+function reduceChoice(reduction: Node, code: Code): KernelChoice {
+  const { kind, from, to } = reduction.attributes as { kind: string; from: number; to: number }
+  const x = reduction.inputs[0]!
+  const block = [sizeOf(x.shape.slice(0, from)), sizeOf(x.shape.slice(from, to)), sizeOf(x.shape.slice(to))] as const
+  const blocked = (layout: Layout): Layout | null => reshapeLayout(layout, block)
+  return {
+    uses: ["reduce"],
+    accepts: (_, layout) => blocked(layout) !== null,
+    calls: inputs => [
+      {
+        name: "reduce",
+        fields: {
+          operands: inputs.map((_, i) => ({ input: i })),
+          types: code.inputs.map(t => t.dtype),
+          strides: inputs.flatMap(layout => blocked(layout)!.strides),
+          code: code.words,
+          constants: code.constants,
+          result: code.results[0]!,
+          output: { output: 0 },
+          outputType: reduction.outputs[0]!.dtype,
+          kind,
+          outer: block[0],
+          size: block[1],
+          inner: block[2],
+        },
+      },
+    ],
+  }
+}
+
