@@ -1,6 +1,6 @@
 // What a zod schema accepts, in the few kinds that a flag, a form and an error message need. Read from the schema's JSON Schema,
 // which is zod's public description of itself.
-import { z } from "zod"
+import { toJSONSchema, type z } from "zod"
 import { nearestName } from "./nearest.ts"
 
 /** A single value that stands for itself. */
@@ -46,7 +46,7 @@ export interface JsonSchema {
 
 /** The JSON Schema of what a schema takes in. Throws where the schema holds what JSON cannot (dates, functions). */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input" })
+  const { $schema: _, ...rest } = toJSONSchema(schema, { io: "input" })
   return rest as JsonSchema
 }
 
