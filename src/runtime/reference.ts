@@ -4,7 +4,7 @@
 import { HeedError } from "../tensor/errors.ts"
 import { composeNode, type Elements } from "../tensor/op.ts"
 import { formatShape, sizeOf } from "../tensor/shape.ts"
-import type { DType, HostArray, Node, Signature, Tensor } from "../tensor/tensor.ts"
+import { type DType, type HostArray, hostArray, type Node, type Signature, type Tensor } from "../tensor/tensor.ts"
 
 /** `float`: how f32 values are kept: rounded to "f32" (default), or in full precision, "f64", for finite differences. `bind`: values of placeholders (one array per leaf node). */
 export interface ReferenceOptions {
@@ -59,6 +59,21 @@ function fromF16(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
+function bitsOfF16(x: number): number {
+  const sign = x < 0 || Object.is(x, -0) ? 0x8000 : 0
+  const a = Math.abs(toF16(x))
+  if (Number.isNaN(a)) return 0x7e00
+  if (a === Infinity) return sign | 0x7c00
+  if (a < 2 ** -14) return sign | (a * 2 ** 24)
+  const exponent = Math.floor(Math.log2(a))
+  return sign | ((exponent + 15) << 10) | ((a / 2 ** exponent - 1) * 1024)
+}
+
+function bitsOfBf16(x: number): number {
+  floats[0] = toBf16(x)
+  return words[0]! >>> 16
+}
+
 function fromBf16(bits: number): number {
   words[0] = bits << 16
   return floats[0]!
@@ -69,6 +84,13 @@ function decode(data: HostArray, dtype: DType): Float64Array {
   if (dtype === "bf16") return Float64Array.from(data, fromBf16)
   if (dtype === "f16") return Float64Array.from(data, fromF16)
   return Float64Array.from(data)
+}
+
+/** Numbers as host data of a type: the opposite of reading host data. */
+export function fromElements(data: Float64Array, dtype: DType): HostArray {
+  const out = hostArray(dtype, data.length)
+  for (const [i, x] of data.entries()) out[i] = dtype === "bf16" ? bitsOfBf16(x) : dtype === "f16" ? bitsOfF16(x) : x
+  return out
 }
 
 /** Whether every output of a node lies in host memory. */
