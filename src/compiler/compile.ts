@@ -1,7 +1,7 @@
 // The compiler: a graph becomes a flat program. The passes stand here in order.
 
-import type { Assignment, Tensor } from "../tensor/tensor.ts"
 import { isContiguous, sizeOf } from "../tensor/shape.ts"
+import type { Assignment, Tensor } from "../tensor/tensor.ts"
 import { emit } from "./emit.ts"
 import { type Lowered, lower } from "./lower.ts"
 import { type MemoryPlan, planMemory } from "./memory.ts"
@@ -119,7 +119,11 @@ function bindResults(lowered: Lowered, roots: readonly Tensor[], job: Job): Bind
 /** Whether a value fills a buffer of its own that the compiler may bind to a storage. */
 function isWhole({ buffer, layout }: Placed): boolean {
   return (
-    !buffer.leaf && buffer.slot === null && layout.offset === 0 && sizeOf(layout.shape) === buffer.elements && isContiguous(layout)
+    !buffer.leaf &&
+    buffer.slot === null &&
+    layout.offset === 0 &&
+    sizeOf(layout.shape) === buffer.elements &&
+    isContiguous(layout)
   )
 }
 
@@ -132,7 +136,8 @@ function mayOverwrite(steps: readonly Step[], next: Buffer, before: Buffer): boo
   return step.inputs.every(
     (input, i) =>
       input.buffer !== before ||
-      (contiguous(input) && contiguous(step.outputs[output]!) && (step.choice.inPlace ?? []).some(([a, b]) => a === i && b === output)),
+      (contiguous(input) &&
+        contiguous(step.outputs[output]!) &&
+        (step.choice.inPlace ?? []).some(([a, b]) => a === i && b === output)),
   )
 }
-

@@ -77,7 +77,10 @@ function generate(group: Group): Code {
 }
 
 /** Axes of size 1 dropped and neighbours merged where every operand walks through them evenly. */
-export function collapse(shape: Shape, strides: readonly (readonly number[])[]): { shape: number[]; strides: number[][] } {
+export function collapse(
+  shape: Shape,
+  strides: readonly (readonly number[])[],
+): { shape: number[]; strides: number[][] } {
   const outShape: number[] = []
   const out: number[][] = strides.map(() => [])
   for (let axis = 0; axis < shape.length; axis++) {
@@ -101,15 +104,21 @@ export function elementwiseChoice(group: Group): { choice: KernelChoice; inputs:
   const shape = group.outputs[0]!.outputs[0]!.shape
   const names = group.members.filter(node => !isConstant(node)).map(node => node.op!.name)
   const label = `${names.join(" ") || "constant"} ${formatShape(shape)}`
-  if (group.reduction) return { choice: reduceChoice(group.reduction, code), inputs: code.inputs, label: `reduce(${label})` }
+  if (group.reduction)
+    return { choice: reduceChoice(group.reduction, code), inputs: code.inputs, label: `reduce(${label})` }
   const types: DType[] = [...code.inputs.map(t => t.dtype), ...group.outputs.map(node => node.outputs[0]!.dtype)]
   const choice: KernelChoice = {
     uses: ["pointwise"],
     accepts: () => true,
     writes: () => true,
-    inPlace: code.inputs.flatMap((t, i) => group.outputs.flatMap((node, o) => (node.outputs[0]!.dtype === t.dtype ? [[i, o] as const] : []))),
+    inPlace: code.inputs.flatMap((t, i) =>
+      group.outputs.flatMap((node, o) => (node.outputs[0]!.dtype === t.dtype ? [[i, o] as const] : [])),
+    ),
     calls: (inputs, outputs): KernelCall[] => {
-      const flat = collapse(shape, [...inputs, ...outputs].map(layout => layout.strides))
+      const flat = collapse(
+        shape,
+        [...inputs, ...outputs].map(layout => layout.strides),
+      )
       return [
         {
           name: "pointwise",
@@ -159,4 +168,3 @@ function reduceChoice(reduction: Node, code: Code): KernelChoice {
     ],
   }
 }
-

@@ -1,6 +1,14 @@
 // Pass: steps become a flat list of numbers (see kernels/table.ts): per call the kernel's index, then its arguments.
 
-import { distributionCodes, elementCodes, type FieldKind, kernelNames, kernels, type KernelName, reductionCodes } from "../kernels/table.ts"
+import {
+  distributionCodes,
+  elementCodes,
+  type FieldKind,
+  type KernelName,
+  kernelNames,
+  kernels,
+  reductionCodes,
+} from "../kernels/table.ts"
 import { HeedError } from "../tensor/errors.ts"
 import type { BufferField, Coded, KernelCall } from "../tensor/op.ts"
 import { bytesPerElement } from "../tensor/tensor.ts"
@@ -12,7 +20,9 @@ const indexOf = new Map(kernelNames.map((name, i) => [name as string, i]))
 /** The calls of a step with what they work on. */
 export function callsOf(step: Step): readonly KernelCall[] {
   const target = step.outputs[0]
-  const shared = step.inputs.map((input, i) => step.placed[i] === true || (target !== undefined && sameMemory(input, target)))
+  const shared = step.inputs.map(
+    (input, i) => step.placed[i] === true || (target !== undefined && sameMemory(input, target)),
+  )
   return step.choice.calls(
     step.inputs.map(x => x.layout),
     step.outputs.map(x => x.layout),
@@ -75,7 +85,8 @@ function isBuffer(kind: FieldKind): boolean {
 
 function numberOf(value: Coded, where: string): number {
   const number = typeof value === "string" ? codes[value] : value
-  if (typeof number !== "number") throw new HeedError(`emit: expected a number or a known name for ${where}, but got ${String(value)}`)
+  if (typeof number !== "number")
+    throw new HeedError(`emit: expected a number or a known name for ${where}, but got ${String(value)}`)
   return number
 }
 

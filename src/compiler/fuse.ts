@@ -35,14 +35,16 @@ export function findGroups(roots: readonly Tensor[], fuse: boolean): Map<Node, G
   const asked = new Set(roots.map(t => t.node))
   const groupOf = new Map<Node, Set<Node>>()
   for (const node of nodes) {
-    if (!node.op?.pointwise || isComputed(node) || (isConstant(node) && !asked.has(node) && !needsMemory(node, users))) continue
+    if (!node.op?.pointwise || isComputed(node) || (isConstant(node) && !asked.has(node) && !needsMemory(node, users)))
+      continue
     let members = new Set([node])
     if (fuse)
       for (const input of node.inputs) {
         const other = groupOf.get(input.node)
         if (!other || other === members || !joinable(input, node)) continue
         const union = new Set([...other, ...members])
-        if (union.size <= limits.members && externalInputs(union) <= limits.inputs && independent(union, groupOf)) members = union
+        if (union.size <= limits.members && externalInputs(union) <= limits.inputs && independent(union, groupOf))
+          members = union
       }
     if (members.size > 1 && storedCount(members, users, asked) > limits.outputs) members = new Set([node])
     for (const member of members) groupOf.set(member, members)
@@ -53,7 +55,10 @@ export function findGroups(roots: readonly Tensor[], fuse: boolean): Map<Node, G
     const outputs = members.filter(node => isStored(node, set, users, asked))
     const only = outputs.length === 1 ? outputs[0]! : null
     const use = only && !asked.has(only) ? users.get(only) : undefined
-    const reduction = fuse && use?.length === 1 && use[0]!.op?.prologue && !storageTypes.includes(only!.outputs[0]!.dtype) ? use[0]! : null
+    const reduction =
+      fuse && use?.length === 1 && use[0]!.op?.prologue && !storageTypes.includes(only!.outputs[0]!.dtype)
+        ? use[0]!
+        : null
     const group = { members, outputs, reduction }
     for (const member of members) groups.set(member, group)
   }
@@ -115,11 +120,20 @@ function independent(members: ReadonlySet<Node>, groupOf: ReadonlyMap<Node, Read
   return true
 }
 
-function isStored(node: Node, members: ReadonlySet<Node>, users: ReadonlyMap<Node, readonly Node[]>, asked: ReadonlySet<Node>): boolean {
+function isStored(
+  node: Node,
+  members: ReadonlySet<Node>,
+  users: ReadonlyMap<Node, readonly Node[]>,
+  asked: ReadonlySet<Node>,
+): boolean {
   return asked.has(node) || (users.get(node) ?? []).some(user => !members.has(user))
 }
 
-function storedCount(members: ReadonlySet<Node>, users: ReadonlyMap<Node, readonly Node[]>, asked: ReadonlySet<Node>): number {
+function storedCount(
+  members: ReadonlySet<Node>,
+  users: ReadonlyMap<Node, readonly Node[]>,
+  asked: ReadonlySet<Node>,
+): number {
   let count = 0
   for (const member of members) if (isStored(member, members, users, asked)) count++
   return count

@@ -84,7 +84,8 @@ export function lower(roots: readonly Tensor[], kernels: ReadonlySet<string>, fu
       const seen = node.op!.view!(at.layout, node.attributes, signature.shape, i)
       const moved = seen ? at : rowMajor(input)
       const layout = seen ?? node.op!.view!(moved.layout, node.attributes, signature.shape, i)
-      if (!layout) throw new HeedError(`${node.op!.name}: expected a view of row-major elements, but the record gives none`)
+      if (!layout)
+        throw new HeedError(`${node.op!.name}: expected a view of row-major elements, but the record gives none`)
       places.set(`${node.id}.${i}`, { buffer: moved.buffer, layout })
     }
   }

@@ -65,10 +65,16 @@ function shareInPlace(steps: readonly Step[], lives: Map<Buffer, Life>): void {
       const output = step.outputs[o]!
       const from = lives.get(input.buffer)
       const to = lives.get(output.buffer)
-      if (!from || !to || from === to || taken.has(o) || from.last !== at || to.first !== at || from.bytes !== to.bytes) continue
+      if (!from || !to || from === to || taken.has(o) || from.last !== at || to.first !== at || from.bytes !== to.bytes)
+        continue
       if (!sameElements(input, output)) continue
       // another operand that looks at the same memory with other strides would see half-written values
-      if (step.inputs.some((other, j) => j !== i && lives.get(rootOf(other.buffer)) === from && !sameElements(other, output))) continue
+      if (
+        step.inputs.some(
+          (other, j) => j !== i && lives.get(rootOf(other.buffer)) === from && !sameElements(other, output),
+        )
+      )
+        continue
       taken.add(o)
       from.buffers.push(...to.buffers)
       from.last = to.last

@@ -92,4 +92,3 @@ class Heap {
     return first
   }
 }
-

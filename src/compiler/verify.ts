@@ -23,7 +23,9 @@ function checkWithin(step: Step, placed: Placed): void {
   const [low, high] = extent(placed.layout)
   const elements = bytesOf(root) / bytesPerElement[placed.buffer.dtype]
   if (low < 0 || high >= elements)
-    throw new HeedError(`verify: expected "${step.label}" to stay within ${elements} elements, but it touches ${low}..${high}`)
+    throw new HeedError(
+      `verify: expected "${step.label}" to stay within ${elements} elements, but it touches ${low}..${high}`,
+    )
 }
 
 /** Throws HeedError when a step reads what is not written, leaves its buffers, or memory is shared by values that live together. */
@@ -55,7 +57,8 @@ export function verifyProgram(steps: readonly Step[], arenaBytes: number): void 
       const root = rootOf(output.buffer)
       if (root.slot !== null || root.leaf) continue
       const [from, to] = lines(root)
-      if (to * 64 > arenaBytes) throw new HeedError(`verify: "${root.label}" ends at ${to * 64}, but the arena has ${arenaBytes} bytes`)
+      if (to * 64 > arenaBytes)
+        throw new HeedError(`verify: "${root.label}" ends at ${to * 64}, but the arena has ${arenaBytes} bytes`)
       for (let line = from; line < to; line++) owner.set(line, root)
     }
   }

@@ -1,8 +1,8 @@
 // compile(fn): a function of tensors is recorded once per signature and its program replayed. Parameters it assigns are updated
 // in place; numbers are run-time scalars, never part of the signature.
 
-import type { Precision } from "../compiler/precision.ts"
 import type { Program } from "../compiler/compile.ts"
+import type { Precision } from "../compiler/precision.ts"
 import { HeedError, TypeMismatchError } from "../tensor/errors.ts"
 import { formatShape } from "../tensor/shape.ts"
 import { type Assignment, fromHost, placeholder, record, Tensor } from "../tensor/tensor.ts"
@@ -17,11 +17,11 @@ export type Given<A> = A extends Tensor
   ? Tensor | number
   : A extends number
     ? number
-  : A extends readonly unknown[]
-    ? { [K in keyof A]: Given<A[K]> }
-    : A extends object
+    : A extends readonly unknown[]
       ? { [K in keyof A]: Given<A[K]> }
-      : A
+      : A extends object
+        ? { [K in keyof A]: Given<A[K]> }
+        : A
 
 /** A list of what a caller passes. */
 export type GivenList<A extends unknown[]> = { [K in keyof A]: Given<A[K]> }
@@ -67,7 +67,8 @@ function flatten(value: unknown, out: unknown[], path: string, paths: string[]):
   } else if (Array.isArray(value)) {
     for (const [i, one] of value.entries()) flatten(one, out, `${path}[${i}]`, paths)
   } else if (typeof value === "object") {
-    for (const key of Object.keys(value).sort()) flatten((value as Record<string, unknown>)[key], out, `${path}.${key}`, paths)
+    for (const key of Object.keys(value).sort())
+      flatten((value as Record<string, unknown>)[key], out, `${path}.${key}`, paths)
   } else {
     throw new TypeMismatchError(
       `compile: expected tensors, numbers, arrays or plain objects, but got ${typeof value} at ${path}`,
@@ -144,7 +145,10 @@ async function recordFunction(
   const { result, assignments } = record(() => {
     const value = fn(...placeholders)
     if (value instanceof Promise)
-      throw new HeedError("compile: expected a function that records tensors, but it is async", "compute nothing inside: only record operations")
+      throw new HeedError(
+        "compile: expected a function that records tensors, but it is async",
+        "compute nothing inside: only record operations",
+      )
     // what a parameter holds now counts, not what it holds when somebody looks
     return mapStructure(value, t => (t as Tensor).current())
   })
@@ -163,7 +167,12 @@ async function recordFunction(
   return { executable, assignments, result, outputs, argumentSlots, fixed }
 }
 
-async function replay(engine: Engine, entry: Recorded, tensors: readonly Tensor[], signal?: AbortSignal): Promise<Structure> {
+async function replay(
+  engine: Engine,
+  entry: Recorded,
+  tensors: readonly Tensor[],
+  signal?: AbortSignal,
+): Promise<Structure> {
   const { executable, assignments, argumentSlots, fixed } = entry
   const { program, loaded } = executable
   await settleParameters(engine, program)

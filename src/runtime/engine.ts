@@ -55,7 +55,8 @@ export class Engine {
     const { node } = leaf
     if (node.parameter) return this.storageOf(node.parameter.value)
     const value = node.values[leaf.index]
-    if (!value) throw new HeedError(`run: expected a value for ${leaf}, but it is a placeholder outside of its function`)
+    if (!value)
+      throw new HeedError(`run: expected a value for ${leaf}, but it is a placeholder outside of its function`)
     return this.storageOfValue(value)
   }
 
@@ -68,7 +69,11 @@ export class Engine {
       )
     const resident = value.residence as Residence | null
     if (resident?.device === this.device) return resident.storage
-    if (!value.host) throw new HeedError(`run: expected a value on ${this.device.info.name}, but it lives on another device`, "read it and make a new tensor of the data")
+    if (!value.host)
+      throw new HeedError(
+        `run: expected a value on ${this.device.info.name}, but it lives on another device`,
+        "read it and make a new tensor of the data",
+      )
     const storage = this.device.allocate(Math.max(1, value.host.byteLength))
     this.device.write(storage, 0, value.host)
     value.residence = { device: this.device, storage } satisfies Residence
@@ -87,14 +92,20 @@ export class Engine {
   }
 
   /** A leaf that holds device memory. */
-  wrap(storage: Storage, like: { readonly shape: readonly number[]; readonly dtype: Tensor["dtype"] }, name = ""): Tensor {
+  wrap(
+    storage: Storage,
+    like: { readonly shape: readonly number[]; readonly dtype: Tensor["dtype"] },
+    name = "",
+  ): Tensor {
     return valueTensor({ device: this.device, storage }, like, name)
   }
 
   /** Computes tensors that have no value yet; they become leaves when `keep`, else only the result is given. */
   async compute(tensors: readonly Tensor[], precision: Precision, signal?: AbortSignal): Promise<Storage[]> {
     const wanted = tensors.map(t => t.current())
-    const missing = [...new Map(wanted.filter(t => !t.node.values[t.index]).map(t => [`${t.node.id}.${t.index}`, t])).values()]
+    const missing = [
+      ...new Map(wanted.filter(t => !t.node.values[t.index]).map(t => [`${t.node.id}.${t.index}`, t])).values(),
+    ]
     const computed = new Map<string, Storage>()
     if (missing.length > 0) {
       const { executable, leaves } = this.#lookup(missing, precision)
@@ -120,7 +131,9 @@ export class Engine {
       } else {
         const from = node.inputs.map(t => `${position.get(t.node)}.${t.index}`)
         const unique = node.op!.unique ? node.id : ""
-        parts.push(`${identityOf(node.op!)}${unique} ${attributeKey(node.attributes)} ${from} ${node.outputs.map(o => o.shape)}`)
+        parts.push(
+          `${identityOf(node.op!)}${unique} ${attributeKey(node.attributes)} ${from} ${node.outputs.map(o => o.shape)}`,
+        )
       }
     }
     parts.push(outputs.map(t => `${position.get(t.node)}.${t.index}`).join())
@@ -129,7 +142,9 @@ export class Engine {
     let entry = this.#cache.get(key)
     if (!entry) {
       const executable = this.compile({ outputs, updates: [] }, precision)
-      const used = executable.program.slots.map(slot => (slot.kind === "leaf" ? indexOf.get(`${slot.leaf.node.id}.${slot.leaf.index}`)! : -1))
+      const used = executable.program.slots.map(slot =>
+        slot.kind === "leaf" ? indexOf.get(`${slot.leaf.node.id}.${slot.leaf.index}`)! : -1,
+      )
       entry = { executable, leaves: used }
       this.#cache.set(key, entry)
       if (this.#cache.size > cacheSize) this.#cache.delete(this.#cache.keys().next().value!)
@@ -176,4 +191,3 @@ export function valueTensor(
   const values: Value[] = [{ host: null, residence, consumed: false }]
   return new Tensor(createNode(null, [], {}, [{ shape, dtype }], { leaf: "value", name, values }))
 }
-

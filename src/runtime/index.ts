@@ -40,7 +40,8 @@ async function openDevice(name: "native" | "wasm" | "auto", options: DeviceOptio
     problem = native.nativeProblem() ?? ""
     if (!problem) return native.openNative(threads)
   }
-  if (name === "native") throw new HeedError(`device: expected native, but ${problem}`, "run npm rebuild, or use the wasm device")
+  if (name === "native")
+    throw new HeedError(`device: expected native, but ${problem}`, "run npm rebuild, or use the wasm device")
   const wasm = await import("./wasm.ts")
   return wasm.openWasm(name === "auto" ? { ...threads, why: problem } : threads)
 }
@@ -97,7 +98,8 @@ export async function evaluateOn(
 /** Numbers of the reference device as an array of their type. */
 function toHost(data: Float64Array, dtype: DType): HostArray {
   const host = hostArray(dtype, data.length)
-  if (dtype === "f16") throw new ValueError("reference: expected a type other than f16 to read", 'cast it: x.cast("f32")')
+  if (dtype === "f16")
+    throw new ValueError("reference: expected a type other than f16 to read", 'cast it: x.cast("f32")')
   if (dtype !== "bf16") host.set(data)
   else for (const [i, bits] of new Uint32Array(Float32Array.from(data).buffer).entries()) host[i] = bits >>> 16
   return host

@@ -17,8 +17,8 @@ import {
   sizeOf,
 } from "../shape.ts"
 import { bytesPerElement, type Signature, type Tensor } from "../tensor.ts"
-import { add, cast, constantOf, full, opcodeOf, promote } from "./pointwise.ts"
-import { sum } from "./reduce.ts"
+import { constantOf, full } from "./constant.ts"
+import { opcodeOf, promote } from "./instructions.ts"
 
 /** Calls fn with the buffer offset of each element of a layout, in row-major order. */
 export function forEachOffset(layout: Layout, fn: (offset: number, i: number) => void): void {
@@ -153,7 +153,7 @@ const broadcastRecord = viewLoop<{ shape: Shape }>({
   grad: ([g], [x]) => {
     const lead = g!.rank - x!.rank
     const axes = g!.shape.flatMap((n, i) => (i < lead || (x!.shape[i - lead] === 1 && n !== 1) ? [i] : []))
-    return [reshape(sum(g!, axes), x!.shape)]
+    return [reshape(g!.sum(axes), x!.shape)]
   },
 })
 
@@ -253,8 +253,8 @@ const placeRecord: OpRecord<SliceAttributes & { count: number }> = {
   },
   compose: ([x], { axis, start, step, size, count }) => {
     // through a type of four bytes
-    const wide = applyOne(placeRecord, [cast(x!, "f32")], { axis, start, step, size, count })
-    return cast(wide, x!.dtype)
+    const wide = applyOne(placeRecord, [x!.cast("f32")], { axis, start, step, size, count })
+    return wide.cast(x!.dtype)
   },
   grad: ([g], _, __, { axis, start, step, size }) => [applyOne(sliceRecord, [g!], { axis, start, step, size })],
 }
@@ -438,18 +438,10 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
   return widths.reduce((t: Tensor, [before, after], axis) => {
     checkInteger("pad", "the width before", before, 0)
     checkInteger("pad", "the width after", after, 0)
-    const border = (size: number): Tensor[] =>
-      size === 0
-        ? []
-        : [
-            cast(
-              full(
-                t.shape.map((n, i) => (i === axis ? size : n)),
-                value,
-              ),
-              t.dtype,
-            ),
-          ]
+    const border = (size: number): Tensor[] => {
+      const shape = t.shape.map((n, i) => (i === axis ? size : n))
+      return size === 0 ? [] : [full(shape, value).cast(t.dtype)]
+    }
     return concat([...border(before), t, ...border(after)], axis)
   }, x.current())
 }
@@ -511,7 +503,7 @@ const windowsRecord = viewLoop<{ axis: number; size: number; step: number; dilat
     const parts = unstack(g!, size, -1).map((part, i) =>
       applyOne(placeRecord, [part], { axis, start: i * dilation, step, size: count, count: x!.shape[axis]! }),
     )
-    return [parts.reduce(add)]
+    return [parts.reduce((a, b) => a.add(b))]
   },
 })
 

@@ -1,42 +1,16 @@
 // Elementwise operations: each record holds its renderings together (TypeScript for the reference device, C++ over
 // kernels/vector.h for the virtual machine) and its gradient. Inputs broadcast first, so nodes always see equal shapes.
 
-import { HeedError, TypeMismatchError, ValueError } from "../errors.ts"
+import { TypeMismatchError, ValueError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
-import { broadcastShapes, checkShape, type Shape } from "../shape.ts"
+import { broadcastShapes } from "../shape.ts"
 import { type Attributes, type DType, Tensor } from "../tensor.ts"
+import { constantOf, full } from "./constant.ts"
+import { instructions, machineType, promote } from "./instructions.ts"
 import { broadcastTo } from "./move.ts"
 
 /** A number or a tensor; numbers take the type of the other operand. */
 export type Operand = Tensor | number
-
-/** Types an instruction of the elementwise machine reads and gives: f float, i int, b bool, s select (bool, T, T -> T). */
-export type InstructionSignature = "ff" | "ii" | "bb" | "fb" | "ib" | "sf" | "si" | "fi" | "if" | "bf" | "bi"
-
-/** One instruction of the elementwise machine; its opcode is its place in `instructions`. */
-export interface Instruction {
-  readonly name: string
-  readonly arity: number
-  readonly signature: InstructionSignature
-  /** C++ over the vector functions of kernels/vector.h, on a, b, c. */
-  readonly cpp: string
-}
-
-/** All instructions in opcode order; the first two load constants. kernels/generated/pointwise.h is made from this list. */
-export const instructions: Instruction[] = [
-  { name: "constant.f32", arity: 0, signature: "ff", cpp: "" },
-  { name: "constant.i32", arity: 0, signature: "ii", cpp: "" },
-]
-
-const opcodes = new Map<string, number>()
-
-/** The opcode of an instruction name. */
-export function opcodeOf(name: string): number {
-  if (opcodes.size !== instructions.length) for (const [i, one] of instructions.entries()) opcodes.set(one.name, i)
-  const opcode = opcodes.get(name)
-  if (opcode === undefined) throw new HeedError(`elementwise machine: expected a known instruction, but got "${name}"`)
-  return opcode
-}
 
 type Kind = "float" | "number" | "compare" | "logic"
 
@@ -50,21 +24,6 @@ interface Rendering {
   readonly grad?: (g: Tensor, inputs: readonly Tensor[], y: Tensor) => (Tensor | null)[]
   readonly compose?: (inputs: readonly Tensor[]) => Tensor
   readonly simplify?: (inputs: readonly Tensor[]) => Tensor | null
-}
-
-const machineType: Readonly<Record<DType, "f32" | "i32" | "bool">> = {
-  f32: "f32",
-  bf16: "f32",
-  f16: "f32",
-  i32: "i32",
-  u8: "i32",
-  bool: "bool",
-}
-
-/** The type that values of these types compute in together: bool < i32 < f32; storage types compute as f32 (u8 as i32). */
-export function promote(types: readonly DType[]): "f32" | "i32" | "bool" {
-  const kinds = types.map(type => machineType[type])
-  return kinds.includes("f32") ? "f32" : kinds.includes("i32") ? "i32" : "bool"
 }
 
 function pointwiseRecord(name: string, arity: number, kind: Kind, rendering: Rendering): OpRecord<Attributes> {
@@ -141,22 +100,6 @@ function binary(name: string, kind: Kind, rendering: Rendering): (a: Operand, b:
   return (a, b) => applyOne(record, align(name, kind, [a, b]), {})
 }
 
-const fullRecord: OpRecord<{ shape: Shape; value: number; dtype: "f32" | "i32" | "bool" }> = {
-  name: "full",
-  shape: (_, { shape, dtype }) => ({ shape, dtype }),
-  pointwise: { opcode: (_, { dtype }) => (dtype === "f32" ? "constant.f32" : "constant.i32") },
-  loop: (_, [out], { value }) => void out!.data.fill(value),
-  grad: () => [],
-}
-
-/** A tensor of one repeated number. */
-export function full(shape: Shape, value: number, dtype: "f32" | "i32" | "bool" = "f32"): Tensor {
-  checkShape("full", shape)
-  if (dtype !== "f32" && !Number.isInteger(value))
-    throw new ValueError(`full: expected a whole number for ${dtype}, but got ${value}`)
-  return applyOne(fullRecord, [], { shape: [...shape], value, dtype })
-}
-
 // cast: from the machine type of the input to f32, i32 or bool; storage types are made when the value is stored.
 for (const [name, signature, cpp] of [
   ["copy.f32", "ff", "a"],
@@ -197,11 +140,6 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   if (!(dtype in machineType))
     throw new TypeMismatchError(`cast: expected one of ${Object.keys(machineType).join(", ")}, but got ${dtype}`)
   return x.dtype === dtype ? x.current() : applyOne(castRecord, [x], { dtype })
-}
-
-/** The number a constant tensor repeats, or null. */
-export function constantOf(x: Tensor): number | null {
-  return (x.node.op as unknown) === fullRecord ? (x.node.attributes.value as number) : null
 }
 
 const isFull = (x: Tensor | undefined, value: number): boolean => x !== undefined && Object.is(constantOf(x), value)
@@ -386,7 +324,7 @@ export const silu = unary("silu", "float", {
 /** log(1 + eˣ) without overflow */
 export const softplus = unary("softplus", "float", {
   js: a => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))),
-  cpp: "max(a, 0.0f * a) + log1p(exp(-abs(a)))",
+  cpp: "softplus(a)",
   grad: (g, [x]) => [mul(g, sigmoid(x!))],
 })
 /** The larger of a and b; NaN where either is. Equal numbers share the gradient. */
@@ -497,3 +435,6 @@ const stopGradientRecord: OpRecord<Attributes> = {
   loop: ([x], [out]) => out!.data.set(x!.data),
   flat: true,
 }
+
+export { opcodeOf } from "./instructions.ts"
+export { constantOf, full, instructions, promote }
