@@ -1,7 +1,8 @@
 // Attention that streams over keys, so that no T × S matrix exists (Dao et al., "FlashAttention", 2022): blocks of keys are
 // packed once and meet all queries of a chunk; the softmax keeps a running maximum and sum per row.
-#include "attention_tile.h"
+#include "attention_backward.cpp"
 #include "attention_decode.h"
+#include "attention_tile.h"
 
 namespace heed {
 namespace HEED_TIER {

@@ -1,0 +1,265 @@
+// Gradients of attention without a T × S matrix: weights are computed again, block by block, from the kept logsumexp. A chunk is
+// one key/value head and a range of its keys; it owns dk and dv there, and sums dq over its own keys. Where a head's keys are split,
+// the partial dq are added afterwards in a fixed order.
+#include "attention_tile.h"
+
+namespace heed {
+namespace HEED_TIER {
+namespace streaming {
+
+template <bool Half> struct Backward {
+  static constexpr int64_t QUERIES = 64, KEYS = 64;  // of a block
+  static constexpr int64_t GROUP = W < ROWS ? ROWS : W;  // keys are seen or skipped in groups of this many
+  static constexpr int64_t KEY_UNITS = Half ? KEYS / 2 : KEYS, QUERY_UNITS = Half ? QUERIES / 2 : QUERIES;
+
+  const Problem& p;
+  const attention_backward_args& a;
+  int64_t sharing, width, value_width, rows;  // query heads of a key/value head; padded K, V and T
+  int64_t split, splits;                      // keys of a chunk, chunks of a head
+  float factor;                               // of raw products, in units of log 2
+  float* partial;                             // [splits B H T width] when splits > 1
+
+  struct Work {
+    // Of one query head: strips (left operands), natural rows (right operands), and per row logsumexp and Σ dz z.
+    uint32_t *q_strips, *q, *dz_strips, *dz;
+    float *logsumexp, *delta, *dq;
+    // Of one block of keys.
+    uint32_t *k_columns, *v_columns, *k;
+    // Of one block of queries and keys: raw products of a strip; weights and score gradients for products over queries (by
+    // query unit) and over keys (by row).
+    float *scores, *dweights, *slopes;
+    uint32_t *weights, *dscores, *dscore_rows;
+    float *added;
+    uint32_t* random;
+    // Sums of the chunk.
+    float *dk, *dv;
+  };
+
+  Backward(const Problem& problem, const attention_backward_args& arguments, Context& context)
+      : p(problem), a(arguments), sharing(p.H / p.G), width(round_up(larger(p.K, 1), W)), value_width(round_up(larger(p.V, 1), W)),
+        rows(round_up(p.T, QUERIES)), split(larger(p.S, 1)), splits(1), factor(p.scale * log2e), partial(nullptr) {
+    if (p.B * p.G < 8) {
+      splits = larger(1, smaller((15 + p.B * p.G) / (p.B * p.G), p.S / (2 * KEYS)));
+      split = larger(KEYS, round_up((p.S + splits - 1) / splits, KEYS));
+      splits = larger(1, (p.S + split - 1) / split);
+    }
+    if (splits > 1) partial = static_cast<float*>(context.shared(static_cast<size_t>(splits * p.B * p.H * p.T * width) * 4));
+  }
+
+  Work work(Context& context, int thread) const {
+    const int64_t keys = round_up(smaller(split, p.S), KEYS);
+    Work w{};
+    for (char* memory = nullptr;;) {
+      Pieces m{memory};
+      w.q_strips = m.take<uint32_t>(rows * units<Half>(width));
+      w.q = m.take<uint32_t>(rows * units<Half>(width));
+      w.dz_strips = m.take<uint32_t>(rows * units<Half>(value_width));
+      w.dz = m.take<uint32_t>(rows * units<Half>(value_width));
+      w.logsumexp = m.take<float>(rows);
+      w.delta = m.take<float>(rows);
+      w.dq = m.take<float>(rows * width);
+      w.k_columns = m.take<uint32_t>(KEYS * width);
+      w.v_columns = m.take<uint32_t>(KEYS * value_width);
+      w.k = m.take<uint32_t>(KEYS * width);
+      w.scores = m.take<float>(ROWS * KEYS);
+      w.dweights = m.take<float>(ROWS * KEYS);
+      w.slopes = m.take<float>(ROWS * KEYS);
+      w.weights = m.take<uint32_t>(QUERY_UNITS * KEYS);
+      w.dscores = m.take<uint32_t>(QUERY_UNITS * KEYS);
+      w.dscore_rows = Half ? m.take<uint32_t>(QUERIES * KEY_UNITS) : w.dscores;
+      w.added = m.take<float>(KEYS);
+      w.random = m.take<uint32_t>(2 * (KEYS + 8 * W));
+      w.dk = m.take<float>(keys * width);
+      w.dv = m.take<float>(keys * value_width);
+      if (memory) return w;
+      memory = static_cast<char*>(context.scratch(thread, static_cast<size_t>(m.next - memory)));
+    }
+  }
+
+  void run(Context& context) const {
+    const int64_t heads = p.B * p.G;
+    // The first keys are seen by the most queries under a causal mask: they go first.
+    context.parallel(heads * splits, [&](int64_t chunk, int thread) {
+      differentiate(work(context, thread), chunk % heads / p.G, chunk % heads % p.G, chunk / heads);
+    });
+    if (splits == 1) return;
+    context.parallel(p.B * p.H, [&](int64_t head, int) {
+      for (int64_t t = 0; t < p.T; t++) {
+        float* first = partial + (head * p.T + t) * width;
+        const int64_t step = p.B * p.H * p.T * width;
+        for (int64_t j = 0; j < width; j += W) {
+          vf sum = read<vf>(first + j);
+          for (int64_t i = 1; i < splits; i++) sum += read<vf>(first + i * step + j);
+          write(first + j, sum);
+        }
+        write_row(row(a.dq, a.dqStrides.data, head / p.H, head % p.H, t), first, p.scale, p.K);
+      }
+    });
+  }
+
+  static float* row(Buffer x, const int64_t* strides, int64_t b, int64_t h, int64_t t) {
+    return x.f32() + b * strides[0] + h * strides[1] + t * strides[2];
+  }
+  static Source rows_of(Buffer x, const int64_t* strides, int64_t b, int64_t h, int64_t t, int64_t count, int64_t columns) {
+    return {row(x, strides, b, h, t), false, strides[2], count, columns};
+  }
+
+  void differentiate(const Work& w, int64_t b, int64_t g, int64_t index) const {
+    const int64_t start = index * split, keys = smaller(split, p.S - start), padded = round_up(keys, KEYS);
+    std::memset(w.dk, 0, static_cast<size_t>(padded * width) * 4);
+    std::memset(w.dv, 0, static_cast<size_t>(padded * value_width) * 4);
+    const Range all = p.keys(b, 0, p.T), mine{larger(all.from, start), smaller(all.to, start + keys)};
+    for (int64_t h = g * sharing; h < (g + 1) * sharing; h++) {
+      if (!mine.empty()) take_queries(w, b, h);
+      std::memset(w.dq, 0, static_cast<size_t>(rows * width) * 4);
+      for (int64_t at = start + (mine.from - start) / KEYS * KEYS; at < mine.to; at += KEYS) {
+        const int64_t count = smaller(KEYS, mine.to - at);
+        const Source k = rows_of(a.k, p.kStrides, b, g, at, count, p.K), v = rows_of(a.v, p.vStrides, b, g, at, count, p.V);
+        pack_transposed<Half>(k, KEYS, width, w.k_columns, KEYS);
+        pack_transposed<Half>(v, KEYS, value_width, w.v_columns, KEYS);
+        pack_natural<Half>(k, KEYS, width, w.k);
+        for (int64_t first = 0; first < p.T; first += QUERIES) {
+          const int64_t real = smaller(QUERIES, p.T - first);
+          const Range seen = clip(p.keys(b, first, first + real), at, count);
+          if (seen.empty() || (p.additive() && !any_visible(p, b, h, first, real, {at + seen.from, at + seen.to}))) continue;
+          block(w, b, h, first, real, at, count, w.dk + (at - start) * width, w.dv + (at - start) * value_width);
+        }
+      }
+      for (int64_t t = 0; t < p.T; t++) {
+        if (splits == 1)
+          write_row(row(a.dq, a.dqStrides.data, b, h, t), w.dq + t * width, p.scale, p.K);
+        else
+          std::memcpy(partial + (((index * p.B + b) * p.H + h) * p.T + t) * width, w.dq + t * width, static_cast<size_t>(width) * 4);
+      }
+    }
+    for (int64_t s = 0; s < keys; s++) {
+      write_row(row(a.dk, a.dkStrides.data, b, g, start + s), w.dk + s * width, p.scale, p.K);
+      write_row(row(a.dv, a.dvStrides.data, b, g, start + s), w.dv + s * value_width, p.kept, p.V);
+    }
+  }
+
+  static Range clip(Range r, int64_t at, int64_t keys) { return {larger(r.from - at, 0), smaller(r.to - at, keys)}; }
+
+  // Packs q and dz of one head; rows that saw nothing get a logsumexp that makes all weights 0.
+  void take_queries(const Work& w, int64_t b, int64_t h) const {
+    const Source q = rows_of(a.q, p.qStrides, b, h, 0, p.T, p.K), dz = rows_of(a.dz, a.dzStrides.data, b, h, 0, p.T, p.V);
+    const Source z = rows_of(a.z, p.zStrides, b, h, 0, p.T, p.V);
+    pack_strips<Half>(q, rows, width, w.q_strips);
+    pack_natural<Half>(q, rows, width, w.q);
+    pack_strips<Half>(dz, rows, value_width, w.dz_strips);
+    pack_natural<Half>(dz, rows, value_width, w.dz);
+    for (int64_t t = 0; t < rows; t++) {
+      vf sum{};
+      for (int64_t j = 0; j < value_width; j += W) sum = fma(z.floats(t, j), dz.floats(t, j), sum);
+      w.delta[t] = HEED_TIER::sum(sum);
+      const float kept = t < p.T ? a.logsumexp.f32()[(b * p.H + h) * p.T + t] : -infinity;
+      w.logsumexp[t] = kept == -infinity ? infinity : kept * log2e;
+    }
+  }
+
+  // One block of queries meets one block of keys.
+  void block(const Work& w, int64_t b, int64_t h, int64_t first, int64_t real, int64_t at, int64_t count, float* dk, float* dv) const {
+    const int64_t strips = (real + ROWS - 1) / ROWS;
+    constexpr int64_t groups = KEYS / GROUP;
+    int64_t from_strip[groups], to_strip[groups];  // strips of queries that see some key of a group
+    for (int64_t v = 0; v < groups; v++) from_strip[v] = strips, to_strip[v] = 0;
+    for (int64_t i = 0; i < strips; i++) {
+      const int64_t t = first + i * ROWS, n = smaller(ROWS, real - i * ROWS);
+      const Range seen = clip(p.keys(b, t, t + n), at, count);
+      if (seen.empty()) continue;
+      const Range whole{seen.from / GROUP * GROUP, round_up(seen.to, GROUP)};
+      for (int64_t v = whole.from / GROUP; v < whole.to / GROUP; v++) {
+        from_strip[v] = smaller(from_strip[v], i);
+        to_strip[v] = i + 1;
+      }
+      strip(w, b, h, t, n, at, whole, i);
+      // dq += dscores · k
+      constexpr int row_units = static_cast<int>(KEY_UNITS);
+      multiply<Half, true, row_units, 1>(w.dscore_rows + i * ROWS * KEY_UNITS + units<Half>(whole.from), w.k + units<Half>(whole.from) * width, width,
+                                         units<Half>(whole.to - whole.from), w.dq + t * width, width, width / W);
+    }
+    // dv += weightsᵀ · dz, dk += dscoresᵀ · q
+    for (int64_t s = 0; s < count; s += ROWS) {
+      const int64_t from = from_strip[s / GROUP] * ROWS, to = to_strip[s / GROUP] * ROWS;
+      if (from >= to) continue;
+      const int64_t unit = units<Half>(from), steps = units<Half>(to - from), query = units<Half>(first + from);
+      constexpr int step = static_cast<int>(KEYS);
+      multiply<Half, true, 1, step>(w.weights + unit * KEYS + s, w.dz + query * value_width, value_width, steps, dv + s * value_width, value_width, value_width / W);
+      multiply<Half, true, 1, step>(w.dscores + unit * KEYS + s, w.q + query * width, width, steps, dk + s * width, width, width / W);
+    }
+  }
+
+  // Weights and score gradients of strip `i` of a block, for the keys of `keys` (whole vectors).
+  void strip(const Work& w, int64_t b, int64_t h, int64_t t, int64_t real, int64_t at, Range keys, int64_t i) const {
+    const int64_t vectors = (keys.to - keys.from) / W;
+    multiply<Half, false, 1, ROWS>(w.q_strips + t * units<Half>(width), w.k_columns + keys.from, KEYS, units<Half>(width), w.scores + keys.from, KEYS, vectors);
+    multiply<Half, false, 1, ROWS>(w.dz_strips + t * units<Half>(value_width), w.v_columns + keys.from, KEYS, units<Half>(value_width),
+                                   w.dweights + keys.from, KEYS, vectors);
+    const bool rewritten = p.rewritten();
+    const vf times = splat(rewritten ? 1.0f : factor);
+    for (int r = 0; r < ROWS; r += 2) {
+      Range seen[2];
+      const uint32_t* bits[2] = {};
+      for (int n = 0; n < 2; n++) {
+        seen[n] = r + n < real ? clip(p.keys(b, t + r + n), at, KEYS) : Range{0, 0};
+        float* row = w.scores + (r + n) * KEYS;
+        if (p.cap != 0)
+          for (int64_t j = keys.from; j < keys.to; j += W) {
+            const vf bent = tanh(read<vf>(row + j) * p.scale / p.cap);
+            write(w.slopes + (r + n) * KEYS + j, 1.0f - bent * bent);
+          }
+        if (rewritten) rewrite(p, b, h, t + smaller(r + n, real - 1), at, keys, row, w.added);
+      }
+      for (int n = 0; n < 2; n++)
+        if (p.dropped && r + n < real) bits[n] = random_row(p, b, h, t + r + n, at + keys.from, keys.to - keys.from, w.random + n * (KEYS + 8 * W)) - keys.from;
+      for (int64_t j = keys.from; j < keys.to; j += W) {
+        vf weight[2], slope[2];
+        for (int n = 0; n < 2; n++) {
+          const int row = r + n;
+          vf x = read<vf>(w.scores + row * KEYS + j);
+          if (j < seen[n].from || j + W > seen[n].to) x = hide(x, j, seen[n]);
+          const vf full = power_of_two<Half>(fma(x, times, splat(-w.logsumexp[t + row])));
+          vf gradient = read<vf>(w.dweights + row * KEYS + j);
+          weight[n] = full;
+          if (bits[n]) {
+            const auto dropped = (read<vu>(bits[n] + j) >> 8) < p.dropped;
+            weight[n] = dropped ? vf{} : full;
+            gradient = dropped ? vf{} : gradient * p.kept;
+          }
+          slope[n] = full * (gradient - w.delta[t + row]);
+          if (p.cap != 0) slope[n] *= read<vf>(w.slopes + row * KEYS + j);
+          if (rewritten) slope[n] = full == 0.0f ? vf{} : slope[n];
+        }
+        const int64_t query = i * ROWS + r;
+        if constexpr (Half) {
+#if HEED_ATTENTION_HALF
+          write(w.weights + query / 2 * KEYS + j, pairs(weight[0], weight[1]));
+          write(w.dscores + query / 2 * KEYS + j, pairs(slope[0], slope[1]));
+          const __m512i both = halves(slope[0], slope[1]);
+          write(w.dscore_rows + query * KEY_UNITS + j / 2, _mm512_castsi512_si256(both));
+          write(w.dscore_rows + (query + 1) * KEY_UNITS + j / 2, _mm512_extracti64x4_epi64(both, 1));
+#endif
+        } else {
+          for (int n = 0; n < 2; n++) {
+            write(w.weights + (query + n) * KEYS + j, weight[n]);
+            write(w.dscores + (query + n) * KEYS + j, slope[n]);
+          }
+        }
+      }
+    }
+  }
+};
+
+}  // namespace streaming
+
+void attention_backward(const attention_backward_args& a, Context& context) {
+  const streaming::Problem p(a);
+  if (p.B * p.H == 0 || p.T + p.S == 0) return;
+#if HEED_ATTENTION_HALF
+  if (a.compute == 1) return streaming::Backward<true>(p, a, context).run(context);
+#endif
+  streaming::Backward<false>(p, a, context).run(context);
+}
+
+}  // namespace HEED_TIER
+}  // namespace heed
