@@ -2,11 +2,10 @@
 # The tiers are linked from the oldest instruction set to the newest: where two hold the same inline function of the standard
 # library, the linker keeps the first, which every machine of the later tier can run too.
 {
-  "variables": { "openssl_fips": "" },
   "target_defaults": {
     "include_dirs": ["src/kernels"],
-    "cflags!": ["-O2", "-O3", "-g"],
-    "cflags_cc!": ["-O2", "-O3", "-g", "-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-fno-omit-frame-pointer"],
+    "cflags!": ["-g"],
+    "cflags_cc!": ["-g", "-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-fno-omit-frame-pointer"],
     "cflags_cc": ["-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi"],
     "xcode_settings": {
       "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
@@ -22,7 +21,7 @@
   "targets": [
     {
       "target_name": "heed",
-      "sources": ["src/kernels/addon.cpp", "src/kernels/run.cpp", "src/kernels/threads.cpp", "src/kernels/memory.cpp"],
+      "sources": ["src/kernels/addon.cpp", "src/kernels/run.cpp", "src/kernels/threads.cpp", "src/kernels/memory.cpp", "src/kernels/peak.cpp"],
       "conditions": [
         ["target_arch=='x64'", { "dependencies": ["heed_baseline", "heed_avx2", "heed_avx512"] }],
         ["target_arch=='arm64'", { "dependencies": ["heed_neon"] }],
@@ -38,7 +37,6 @@
           "type": "static_library",
           "sources": ["src/kernels/tier.cpp"],
           "defines": ["HEED_TIER=baseline"],
-          "cflags_cc!": ["-O3"],
           "cflags_cc": ["-O2"]
         },
         {

@@ -1,5 +1,7 @@
 // C++ -> WebAssembly with a clang from npm: the same kernels as the native device, in two instruction sets
-// (SIMD128 everywhere; relaxed SIMD, which has fused multiply-add, where the host knows it). --force builds again.
+// (SIMD128 everywhere; relaxed SIMD, which has fused multiply-add, where the host knows it). Stale binaries that this Node can
+// run are built; --all builds both, as publishing needs; --force builds again.
+import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -9,6 +11,9 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const folder = join(root, "src", "kernels")
 const generated = join(folder, "generated")
 const binaries = { "heed.wasm": ["-msimd128"], "heed-relaxed.wasm": ["-msimd128", "-mrelaxed-simd"] }
+// A module with the one instruction f32x4.relaxed_madd.
+const relaxedProbe = "0061736d0100000001080160037b7b7b017b030201000a0d010b00200020012002fd85020b"
+const hostIsRelaxed = WebAssembly.validate(Buffer.from(relaxedProbe, "hex"))
 const memoryPages = 65535
 
 const compileFlags = [
@@ -66,39 +71,58 @@ function readSources() {
   return { files, stamp: hash.digest("hex") }
 }
 
+const self = fileURLToPath(import.meta.url)
 const { files, stamp } = readSources()
-const stampFile = join(root, "build", "heed-wasm.stamp")
-const fresh =
-  Object.keys(binaries).every(name => existsSync(join(generated, name))) &&
-  existsSync(stampFile) &&
-  readFileSync(stampFile, "utf8") === stamp
-if (!fresh || process.argv.includes("--force")) await build()
+const only = process.argv[2]
+if (only !== undefined && only in binaries) await compile(only, binaries[only])
+else await buildAll()
 
-async function build() {
+/** Builds what is stale, each binary in a process of its own: the compiler is itself WebAssembly and uses one core. */
+async function buildAll() {
+  const stampFile = join(root, "build", "heed-wasm.stamp")
+  const all = process.argv.includes("--all") || hostIsRelaxed
+  const wanted = Object.keys(binaries).filter(name => all || name === "heed.wasm")
+  const done = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {}
+  const stale = wanted.filter(name => done[name] !== stamp || !existsSync(join(generated, name)))
+  const due = process.argv.includes("--force") ? wanted : stale
+  if (due.length === 0) return
   const started = Date.now()
-  const { runClang } = await import("@yowasp/clang")
-  for (const [name, flags] of Object.entries(binaries)) {
-    let log = ""
-    const decoder = new TextDecoder()
-    const stderr = bytes => {
-      if (bytes !== null) log += decoder.decode(bytes)
-    }
-    try {
-      const made = await runClang(
-        [
-          ...["clang++", ...compileFlags, ...flags, "-mexec-model=reactor", `-Wl,${linkFlags.join(",")}`],
-          ...["kernels/wasm.cpp", "-o", name],
-        ],
-        files,
-        { stderr, stdout: stderr, fetchProgress: () => {} },
-      )
-      writeFileSync(join(generated, name), made[name])
-    } catch (error) {
-      console.log(error.files?.["why.txt"])
-      throw new Error(`${name} was not built: ${error instanceof Error ? error.message : error}\n${log}`)
-    }
-  }
+  const codes = await Promise.all(
+    due.map(
+      name =>
+        new Promise((resolve, reject) => {
+          const child = spawn(process.execPath, [self, name], { stdio: ["ignore", "ignore", "inherit"] })
+          child.on("error", reject).on("exit", resolve)
+        }),
+    ),
+  )
+  if (codes.some(code => code !== 0)) process.exit(1)
   mkdirSync(join(root, "build"), { recursive: true })
-  writeFileSync(stampFile, stamp)
+  for (const name of due) done[name] = stamp
+  writeFileSync(stampFile, JSON.stringify(done))
   console.log(`heed: WASM device built in ${((Date.now() - started) / 1000).toFixed(0)} s`)
+}
+
+/** Compiles one binary. */
+async function compile(name, flags) {
+  const { runClang } = await import("@yowasp/clang")
+  let log = ""
+  const decoder = new TextDecoder()
+  const stderr = bytes => {
+    if (bytes !== null) log += decoder.decode(bytes)
+  }
+  try {
+    const made = await runClang(
+      [
+        ...["clang++", ...compileFlags, ...flags, "-mexec-model=reactor", `-Wl,${linkFlags.join(",")}`],
+        ...["kernels/wasm.cpp", "-o", name],
+      ],
+      files,
+      { stderr, stdout: stderr, fetchProgress: () => {} },
+    )
+    writeFileSync(join(generated, name), made[name])
+  } catch (error) {
+    console.error(`heed: ${name} was not built: ${error instanceof Error ? error.message : error}\n${log}`)
+    process.exit(1)
+  }
 }

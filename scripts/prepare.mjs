@@ -1,4 +1,5 @@
 // npm "prepare": TypeScript -> dist/ and C++ -> WebAssembly side by side; dist/ gets a copy of the binaries.
+// Arguments go to build-wasm.mjs (--all before publishing).
 import { spawn } from "node:child_process"
 import { copyFileSync, existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -18,7 +19,7 @@ function node(...command) {
 try {
   await Promise.all([
     node(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"),
-    node(join(root, "scripts", "build-wasm.mjs")),
+    node(join(root, "scripts", "build-wasm.mjs"), ...process.argv.slice(2)),
   ])
 } catch (error) {
   console.error(`heed: ${error instanceof Error ? error.message : error}`)

@@ -15,6 +15,7 @@
 
 #include "generated/table.h"
 #include "memory.h"
+#include "peak.h"
 #include "run.h"
 
 namespace {
@@ -327,13 +328,24 @@ napi_value nanoseconds(napi_env env, napi_callback_info info) {
   return made;
 }
 
+// peak(kind, threads) -> number: see peak.h; takes about 0.1 s, in which JavaScript waits
+napi_value peak(napi_env env, napi_callback_info info) {
+  napi_value values[2];
+  if (!arguments(env, info, values)) return nullptr;
+  int32_t kind = 0, threads = 0;
+  if (napi_get_value_int32(env, values[0], &kind) != napi_ok || napi_get_value_int32(env, values[1], &threads) != napi_ok ||
+      threads < 1 || threads > 1024)
+    return refuse(env, "heed addon: expected a kind and 1 to 1024 threads");
+  return number(env, measure_peak(kind, threads));
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
   const std::pair<const char*, napi_callback> functions[] = {
       {"open", open},       {"describe", describe}, {"allocate", allocate_buffer}, {"address", address},
       {"load", load},       {"run", run},           {"abort", abort_run},          {"profile", profile},
-      {"nanoseconds", nanoseconds}};
+      {"nanoseconds", nanoseconds}, {"peak", peak}};
   for (const auto& [name, function] : functions) {
     napi_value made = nullptr;
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &made);

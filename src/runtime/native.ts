@@ -20,6 +20,7 @@ interface Addon {
   abort(engine: Handle, id: number): void
   profile(engine: Handle, on: boolean): void
   nanoseconds(engine: Handle): (string | number)[]
+  peak(kind: number, threads: number): number
 }
 
 /** Called at the end of a run; outcome 0 done, 1 aborted, 2 failed (then the rest says where). */
@@ -77,6 +78,18 @@ export function openNative(options: NativeOptions = {}): NativeDevice {
       "run `npm rebuild heed` with a C++ compiler installed, or use the wasm device",
     )
   return new NativeMachine(loadAddon(), threads)
+}
+
+const peakKinds = { f32: 0, bf16: 1, read: 2 } as const
+
+/**
+ * The machine's limit, measured: fp32 or bf16 FLOP/s, or bytes read from memory per second; 0 where the processor has no such
+ * instruction. Takes about 0.1 s, in which JavaScript waits.
+ */
+export function measurePeak(kind: keyof typeof peakKinds, threads: number = defaultThreads()): number {
+  const problem = nativeProblem()
+  if (problem !== null) throw new HeedError(`measurePeak: ${problem}`)
+  return loadAddon().peak(peakKinds[kind], threads)
 }
 
 /** Processors this process may use: its affinity and its control group's quota. */

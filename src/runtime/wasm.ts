@@ -61,14 +61,29 @@ const browserHost: WasmHost = {
   },
 }
 
-/** Relaxed SIMD (fused multiply-add) in this host: a module with one such instruction is valid. */
+/** Relaxed SIMD (fused multiply-add) in this host: a module with the one instruction f32x4.relaxed_madd is valid. */
 function hasRelaxedSimd(): boolean {
-  // (func (result v128) local.get x3, f32x4.relaxed_madd) with three v128 parameters
-  const probe = [
-    0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32,
-    2, 253, 133, 2, 11,
-  ]
-  return WebAssembly.validate(new Uint8Array(probe))
+  const probe = "0061736d0100000001080160037b7b7b017b030201000a0d010b00200020012002fd85020b"
+  return WebAssembly.validate(Uint8Array.from(probe.match(/../g) ?? [], byte => Number.parseInt(byte, 16)))
+}
+
+/** Compiles the best binary that is there and that the host can run. */
+async function compileBest(host: WasmHost, folder: URL): Promise<{ module: WebAssembly.Module; tier: string }> {
+  const relaxed = { file: "heed-relaxed.wasm", tier: "relaxed-simd" }
+  const plain = { file: "heed.wasm", tier: "simd128" }
+  let problem: unknown
+  for (const { file, tier } of hasRelaxedSimd() ? [relaxed, plain] : [plain]) {
+    try {
+      return { module: await WebAssembly.compile(await host.binary(new URL(file, folder))), tier }
+    } catch (error) {
+      problem = error
+    }
+  }
+  throw new HeedError(
+    `wasm device: expected its binary in ${folder.href}, but got: ${problem instanceof Error ? problem.message : problem}`,
+    "in a clone of the repository run `npm run build:wasm`",
+    { cause: problem },
+  )
 }
 
 /** Opens the WASM device. Throws a HeedError where the host has no shared memory or the binary is missing. */
@@ -83,19 +98,7 @@ export async function openWasm(options: WasmOptions = {}): Promise<ProgramDevice
   const threads = options.threads ?? host.threads()
   if (!Number.isInteger(threads) || threads < 1 || threads > 256)
     throw new ValueError(`wasm device: expected 1 to 256 threads, but got ${threads}`)
-  const relaxed = hasRelaxedSimd()
-  const folder = options.folder ?? new URL("../kernels/generated/", import.meta.url)
-  const url = new URL(relaxed ? "heed-relaxed.wasm" : "heed.wasm", folder)
-  let module: WebAssembly.Module
-  try {
-    module = await WebAssembly.compile(await host.binary(url))
-  } catch (error) {
-    throw new HeedError(
-      `wasm device: expected ${url.href}, but it cannot be used: ${error instanceof Error ? error.message : error}`,
-      "in a clone of the repository run `npm run build:wasm`",
-      { cause: error },
-    )
-  }
+  const { module, tier } = await compileBest(host, options.folder ?? new URL("../kernels/generated/", import.meta.url))
   const memory = new WebAssembly.Memory({ initial: 256, maximum: mostPages, shared: true })
   const instance = await WebAssembly.instantiate(module, wasmImports(module, memory))
   const exports = instance.exports as unknown as WasmExports
@@ -108,7 +111,7 @@ export async function openWasm(options: WasmOptions = {}): Promise<ProgramDevice
     name: "wasm",
     why: options.why ?? "it was asked for",
     threads,
-    tier: relaxed ? "relaxed-simd" : "simd128",
+    tier,
     bf16: false,
   }
   return new WasmMachine(info, memory, exports, engine, pool)
