@@ -196,7 +196,8 @@ inline QuarterTurn reduce_large(float x) {
 }
 
 HEED_INLINE SineCosine sine_cosine(vf x) {
-  constexpr double two_over_pi = 0.63661977236758134, pi_over_two = 1.5707963267948966, rest = 6.123233995736766e-17;
+  constexpr double two_over_pi = 0.63661977236758134;
+  constexpr double pi_over_two = 1.5707963267341256, rest = 6.077100506506192e-11;  // 33 bits: whole numbers times it are exact
   constexpr double magic = 6755399441055744.0;  // 1.5 · 2^52: the sum's low bits are a whole number
   vd low = low_doubles(x), high = high_doubles(x);
   vd low_number = (low * two_over_pi + magic) - magic, high_number = (high * two_over_pi + magic) - magic;
