@@ -23,6 +23,7 @@ import {
   div,
   eq,
   exp,
+  full,
   ge,
   gt,
   log,
@@ -432,6 +433,9 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     throw new ShapeError(`attention: expected lengths [B] = [${sizes.B}], but got ${formatShape(lengths.shape)}`)
   if (offset && offset.size !== 1)
     throw new ShapeError(`attention: expected an offset of one element, but got ${formatShape(offset.shape)}`)
+  const query = floating("attention", q)
+  // no keys to see
+  if (sizes.S === 0) return full([sizes.B, sizes.H, sizes.T, sizes.V], 0)
   const key = dropout > 0 ? options.key! : undefined
   if (key && (key.rank !== 1 || key.shape[0] !== 2))
     throw new ShapeError(`attention: expected a random key [2], but got ${formatShape(key.shape)}`)
@@ -446,7 +450,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const used = extras.filter(name => present[name])
   // keys and values may stay in bf16 (a cache); other storage types are widened
   const narrow = (x: Tensor): Tensor => (x.dtype === "bf16" ? x : floating("attention", x))
-  return apply(attentionRecord, [floating("attention", q), narrow(k), narrow(v), ...used.map(name => present[name]!)], {
+  return apply(attentionRecord, [query, narrow(k), narrow(v), ...used.map(name => present[name]!)], {
     causal: options.causal ?? false,
     window: options.window ?? 0,
     scale: options.scale ?? 1 / Math.sqrt(sizes.K),

@@ -329,7 +329,7 @@ export const softplus = unary("softplus", "float", {
 })
 /** The larger of a and b; NaN where either is. Equal numbers share the gradient. */
 export const maximum = binary("maximum", "number", {
-  js: Math.max,
+  js: (a, b) => Math.max(a, b),
   cpp: "max(a, b)",
   grad: (g, [a, b]) => [
     where(gt(a!, b!), g, where(eq(a!, b!), mul(g, 0.5), 0)),
@@ -338,7 +338,7 @@ export const maximum = binary("maximum", "number", {
 })
 /** The smaller of a and b; NaN where either is. Equal numbers share the gradient. */
 export const minimum = binary("minimum", "number", {
-  js: Math.min,
+  js: (a, b) => Math.min(a, b),
   cpp: "min(a, b)",
   grad: (g, [a, b]) => [
     where(lt(a!, b!), g, where(eq(a!, b!), mul(g, 0.5), 0)),
