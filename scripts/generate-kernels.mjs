@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
+import { generatePointwise } from "./generate-pointwise.mjs"
 
 /** Field kind -> C++ type and the letter of the loader's signature. */
 const kinds = {
@@ -90,4 +91,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     writeFileSync(target, text)
     console.log("generated/table.h written")
   }
+  await generatePointwise()
 }
