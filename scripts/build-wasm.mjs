@@ -79,7 +79,7 @@ else await buildAll()
 
 /** Builds what is stale, each binary in a process of its own: the compiler is itself WebAssembly and uses one core. */
 async function buildAll() {
-  const stampFile = join(root, "build", "heed-wasm.stamp")
+  const stampFile = join(root, "build", "heed-wasm.json")
   const all = process.argv.includes("--all") || hostIsRelaxed
   const wanted = Object.keys(binaries).filter(name => all || name === "heed.wasm")
   const done = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {}
