@@ -94,6 +94,13 @@ inline void pack_transposed(float* to, const Source& x, int64_t outer, int64_t k
   for (int64_t s = 0; s < steps; s += lanes) {
     const int64_t from = s * Product::depth, count = k - from < reach ? k - from : reach;
     Lanes square[lanes];
+    if constexpr (lanes == 16) {  // the same place of the next panel: far apart in memory, so the processor does not foresee it
+      const int64_t bytes = element_bytes(Type);
+      const char* next = static_cast<const char*>(x.data) + ((Width + First) * x.outer_stride + from) * bytes;
+      HEED_UNROLL for (int i = 0; i < keep; i++) {
+        HEED_UNROLL for (int64_t line = 0; line < reach * bytes; line += 64) __builtin_prefetch(next + i * x.outer_stride * bytes + line);
+      }
+    }
     if (outer >= First + lanes && count == reach) {
       HEED_UNROLL for (int i = 0; i < lanes; i++)
         square[i] = load_words<Product, Type>(x.data, (First + i) * x.outer_stride + from, reach);
@@ -162,18 +169,39 @@ template <class Product, int Width, int Type> inline void pack_slowly(float* to,
   }
 }
 
-template <class Product, int Width, int Type> inline void pack_type(float* to, const Source& x, int64_t outer, int64_t k) {
-  if (x.k_stride == 1) pack_transposed<Product, Width, Type, 0>(to, x, outer, k);
-  else if (x.outer_stride == 1) pack_straight<Product, Width, Type>(to, x, outer, k);
-  else pack_slowly<Product, Width, Type>(to, x, outer, k);
+// Panels of `Width`, `apart` words from one to the next, of a source with `outer` rows (or columns; zeros fill the last panel) over k numbers.
+template <class Product, int Width, int Type> inline void pack_panels_of(float* to, int64_t apart, const Source& x, int64_t outer, int64_t k) {
+  const int64_t panels = (outer + Width - 1) / Width;
+  if (x.k_stride == 1) {
+    for (int64_t i = 0; i < panels; i++) {
+      const int64_t left = outer - i * Width;
+      pack_transposed<Product, Width, Type, 0>(to + i * apart, x.from(i * Width, 0), left < Width ? left : Width, k);
+    }
+    return;
+  }
+  // Few k at a time for all panels, so that the source is read along its cache lines and pages.
+  constexpr int64_t at_once = 8 * Product::depth;
+  for (int64_t from = 0; from < k; from += at_once) {
+    const int64_t count = k - from < at_once ? k - from : at_once;
+    if (x.outer_stride == 1) {
+      for (int64_t r = from + at_once; r < from + 2 * at_once && r < k; r++) {
+        const char* row = static_cast<const char*>(x.data) + r * x.k_stride * element_bytes(Type);
+        for (int64_t line = 0; line < outer * element_bytes(Type); line += 64) __builtin_prefetch(row + line);
+      }
+    }
+    for (int64_t i = 0; i < panels; i++) {
+      const int64_t left = outer - i * Width, here = left < Width ? left : Width;
+      float* panel = to + i * apart + from / Product::depth * Width;
+      if (x.outer_stride == 1) pack_straight<Product, Width, Type>(panel, x.from(i * Width, from), here, count);
+      else pack_slowly<Product, Width, Type>(panel, x.from(i * Width, from), here, count);
+    }
+  }
 }
 
-// One panel of `Width`, of which `outer` are there (zeros fill the rest), over k numbers.
-template <class Product, int Width> inline void pack_panel(float* to, const Source& x, int64_t outer, int64_t k) {
-  if (outer > Width) outer = Width;
-  if (x.type == BF16) pack_type<Product, Width, BF16>(to, x, outer, k);
-  else if (x.type == F16) pack_type<Product, Width, F16>(to, x, outer, k);
-  else pack_type<Product, Width, F32>(to, x, outer, k);
+template <class Product, int Width> inline void pack_panels(float* to, int64_t apart, const Source& x, int64_t outer, int64_t k) {
+  if (x.type == BF16) pack_panels_of<Product, Width, BF16>(to, apart, x, outer, k);
+  else if (x.type == F16) pack_panels_of<Product, Width, F16>(to, apart, x, outer, k);
+  else pack_panels_of<Product, Width, F32>(to, apart, x, outer, k);
 }
 
 }  // namespace product

@@ -175,12 +175,11 @@ struct Finish {
   bool accumulate;
 };
 
-template <int R, int V> inline void finish_slowly(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
-  float row[V * lanes];
-  for (int r = 0; r < R; r++) {
-    std::memcpy(row, sum[r], sizeof row);
+// Any type and number of columns; sums: `rows` rows, `width` apart.
+__attribute__((noinline)) inline void finish_slowly(const float* sums, int64_t rows, int64_t width, const Finish& f, int64_t columns) {
+  for (int64_t r = 0; r < rows; r++) {
     for (int64_t j = 0; j < columns; j++) {
-      float x = row[j] * f.alpha;
+      float x = sums[r * width + j] * f.alpha;
       if (f.bias) x += f.bias[j];
       if (f.add) x += f.add[r * f.add_row + j];
       const int64_t at = r * f.c_row + j;
@@ -190,9 +189,18 @@ template <int R, int V> inline void finish_slowly(const Lanes (&sum)[R][V], cons
   }
 }
 
+// The same for sums in registers: they are stored only here, so that elsewhere they never need an address.
+template <int R, int V> inline void spill_and_finish(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
+  float stored[R * V * lanes];
+  HEED_UNROLL for (int r = 0; r < R; r++) {
+    HEED_UNROLL for (int v = 0; v < V; v++) store_lanes(stored + (r * V + v) * lanes, sum[r][v]);
+  }
+  finish_slowly(stored, R, V * lanes, f, columns < V * lanes ? columns : V * lanes);
+}
+
 #if defined(__AVX512BF16__)
 template <int R, int V> inline void finish_tile(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
-  if (f.c_type == F16 || (f.accumulate && f.c_type != F32)) return finish_slowly(sum, f, columns);
+  if (f.c_type == F16 || (f.accumulate && f.c_type != F32)) return spill_and_finish(sum, f, columns);
   const __m512 alpha = _mm512_set1_ps(f.alpha);
   __mmask16 mask[V];
   __m512 bias[V];
@@ -217,7 +225,7 @@ template <int R, int V> inline void finish_tile(const Lanes (&sum)[R][V], const 
 }
 #else
 template <int R, int V> inline void finish_tile(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
-  if (columns < V * lanes || f.c_type != F32) return finish_slowly(sum, f, columns < V * lanes ? columns : V * lanes);
+  if (columns < V * lanes || f.c_type != F32) return spill_and_finish(sum, f, columns);
   const Lanes alpha = splat_lanes(f.alpha);
   HEED_UNROLL for (int r = 0; r < R; r++) {
     HEED_UNROLL for (int v = 0; v < V; v++) {
