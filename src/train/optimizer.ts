@@ -1,9 +1,7 @@
 // Optimizers as graph transforms: `update` records how parameters and states change, so that forward, backward, clipping and
 // update are one program. What depends on the step is computed in double precision outside and comes in as run-time scalars.
 
-import { ValueError } from "../tensor/errors.ts"
-import { add, div, full, minimum, mul, sqrt, sub, sum, type Tensor } from "../tensor/index.ts"
-import { Parameter } from "../tensor/tensor.ts"
+import { add, full, Parameter, type Tensor, ValueError } from "../tensor/index.ts"
 
 /** Run-time scalars of one update, by name. */
 export type UpdateScalars = Readonly<Record<string, number>>
@@ -11,7 +9,7 @@ export type UpdateScalars = Readonly<Record<string, number>>
 /** Records updates of a fixed list of parameters. */
 export interface Optimizer {
   readonly parameters: readonly Parameter[]
-  /** State to be saved beside the parameters, by name. */
+  /** State to be saved beside the parameters, by name: the parameter's and the state's. */
   readonly state: ReadonlyMap<string, Parameter>
   /** The scalars of update number `step` (1 is the first) at a learning rate. */
   scalars(step: number, learningRate: number): UpdateScalars
@@ -19,101 +17,117 @@ export interface Optimizer {
   update(gradients: readonly Tensor[], scalars: Readonly<Record<string, Tensor>>): void
 }
 
-/** Options of AdamW. Defaults as in PyTorch. */
-export interface AdamWOptions {
-  readonly betas?: readonly [number, number]
-  readonly epsilon?: number
+/** What all optimizers may be told. */
+export interface DecayOptions {
+  /** Weight decay; each optimizer says how it acts. */
   readonly weightDecay?: number
-  /** Which parameters decay; default: matrices and larger, so neither norms nor biases. */
+  /** Which parameters decay. Default: matrices and larger, so neither norms nor biases. */
   readonly decays?: (parameter: Parameter) => boolean
 }
 
-function checkFraction(what: string, value: number): void {
-  if (!(value >= 0 && value < 1))
-    throw new ValueError(`optimizer: expected ${what} in 0..1 (1 excluded), but got ${value}`)
+type States = Readonly<Record<string, Tensor | undefined>>
+
+/** The rule of an optimizer that treats each parameter by itself. S: its states, N: the names of its run-time scalars. */
+export interface UpdateRule<S extends States, N extends string> {
+  /** States of a parameter before the first update. */
+  readonly state: (parameter: Parameter) => S
+  readonly scalars: (step: number, learningRate: number) => Readonly<Record<N, number>>
+  /** The parameter and its states after an update. */
+  readonly update: (
+    parameter: Parameter,
+    gradient: Tensor,
+    state: S,
+    scalars: Readonly<Record<N, Tensor>>,
+  ) => { readonly next: Tensor; readonly state: S }
 }
 
-function zerosLike(parameter: Parameter, suffix: string): Parameter {
-  return new Parameter(full(parameter.shape, 0), { name: `${parameter.name}.${suffix}`, trainable: false })
-}
-
-/** Adam with decoupled weight decay (Loshchilov and Hutter 2019). */
-export function adamW(parameters: readonly Parameter[], options: AdamWOptions = {}): Optimizer {
-  const { betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0.01, decays = p => p.rank >= 2 } = options
-  checkFraction("beta1", betas[0])
-  checkFraction("beta2", betas[1])
-  if (!(weightDecay >= 0)) throw new ValueError(`optimizer: expected a weight decay >= 0, but got ${weightDecay}`)
-  const first = parameters.map(p => zerosLike(p, "exp_avg"))
-  const second = parameters.map(p => zerosLike(p, "exp_avg_sq"))
-  return {
-    parameters,
-    state: new Map([...first, ...second].map(p => [p.name, p])),
-    scalars: (step, learningRate) => ({
-      stepSize: learningRate / (1 - betas[0] ** step),
-      root: 1 / Math.sqrt(1 - betas[1] ** step),
-      keep: 1 - learningRate * weightDecay,
-    }),
-    update: (gradients, { stepSize, root, keep }) => {
-      for (const [i, p] of parameters.entries()) {
-        const g = gradients[i]!
-        const m = add(mul(first[i]!, betas[0]), mul(g, 1 - betas[0]))
-        const v = add(mul(second[i]!, betas[1]), mul(mul(g, g), 1 - betas[1]))
-        const denominator = add(mul(sqrt(v), root!), epsilon)
-        const decayed = decays(p) ? mul(p, keep!) : p
-        p.assign(sub(decayed, div(mul(m, stepSize!), denominator)))
-        first[i]!.assign(m)
-        second[i]!.assign(v)
-      }
-    },
-  }
-}
-
-/** Options of stochastic gradient descent. */
-export interface SgdOptions {
-  readonly momentum?: number
-  readonly nesterov?: boolean
-  /** Added to the gradient (L2), as in PyTorch. */
-  readonly weightDecay?: number
-}
-
-/** Stochastic gradient descent with optional momentum (Sutskever et al. 2013). */
-export function sgd(
+/** An optimizer that follows a rule. Throws ValueError when two parameters share a name and there is state to save. */
+export function followRule<S extends States, N extends string>(
   parameters: readonly Parameter[],
-  { momentum = 0, nesterov = false, weightDecay = 0 }: SgdOptions = {},
+  rule: UpdateRule<S, N>,
 ): Optimizer {
-  checkFraction("momentum", momentum)
-  if (nesterov && momentum === 0) throw new ValueError("optimizer: expected a momentum > 0 with nesterov, but got 0")
-  const velocity = momentum === 0 ? [] : parameters.map(p => zerosLike(p, "momentum_buffer"))
+  const saved = new Map<string, Parameter>()
+  const states = parameters.map(parameter => {
+    const own: Record<string, Parameter> = {}
+    for (const [key, initial] of Object.entries(rule.state(parameter))) {
+      if (!initial) continue
+      const name = `${parameter.name}.${key}`
+      if (saved.has(name))
+        throw new ValueError(
+          `optimizer: expected parameters with names of their own, but got two called ${JSON.stringify(parameter.name)}`,
+          "name them: new Parameter(value, { name })",
+        )
+      own[key] = new Parameter(initial, { name, trainable: false })
+      saved.set(name, own[key])
+    }
+    return own
+  })
   return {
     parameters,
-    state: new Map(velocity.map(p => [p.name, p])),
-    scalars: (step, learningRate) => ({ learningRate, first: step === 1 ? 1 : 0 }),
-    update: (gradients, { learningRate }) => {
-      for (const [i, p] of parameters.entries()) {
-        const g = weightDecay === 0 ? gradients[i]! : add(gradients[i]!, mul(p, weightDecay))
-        const v = velocity[i]
-        if (!v) {
-          p.assign(sub(p, mul(g, learningRate!)))
-          continue
-        }
-        const next = add(mul(v, momentum), g)
-        p.assign(sub(p, mul(nesterov ? add(g, mul(next, momentum)) : next, learningRate!)))
-        v.assign(next)
+    state: saved,
+    scalars: rule.scalars,
+    update: (gradients, scalars) => {
+      if (gradients.length !== parameters.length)
+        throw new ValueError(
+          `optimizer: expected ${parameters.length} gradients, one for each parameter, but got ${gradients.length}`,
+        )
+      for (const [i, parameter] of parameters.entries()) {
+        const state = states[i]!
+        const after = rule.update(parameter, gradients[i]!, state as States as S, scalars as Record<N, Tensor>)
+        parameter.assign(after.next)
+        for (const [key, next] of Object.entries(after.state)) if (next) state[key]!.assign(next)
       }
     },
   }
+}
+
+/** Zeros of a parameter's shape: how most states begin. */
+export function zerosLike(parameter: Parameter): Tensor {
+  return full(parameter.shape, 0)
+}
+
+/** A running mean: x · rate + next · (1 - rate). */
+export function runningMean(x: Tensor, next: Tensor, rate: number): Tensor {
+  return x.mul(rate).add(next.mul(1 - rate))
+}
+
+/** The weight decay of one parameter: 0 where it does not decay. Throws ValueError for a negative one. */
+export function decayOf({
+  weightDecay = 0,
+  decays = p => p.rank >= 2,
+}: DecayOptions): (parameter: Parameter) => number {
+  checkAtLeast("a weight decay", weightDecay, 0)
+  return parameter => (decays(parameter) ? weightDecay : 0)
+}
+
+/** The gradient of the loss with ½ · decay · ‖p‖² added (L2 regularization). */
+export function withL2(gradient: Tensor, parameter: Parameter, decay: number): Tensor {
+  return decay === 0 ? gradient : gradient.add(parameter.mul(decay))
+}
+
+/** Throws ValueError for a number outside 0 <= x < 1. */
+export function checkFraction(what: string, value: number): void {
+  if (!(value >= 0 && value < 1))
+    throw new ValueError(`optimizer: expected ${what} from 0 to below 1, but got ${value}`)
+}
+
+/** Throws ValueError for a number below a bound. */
+export function checkAtLeast(what: string, value: number, least: number): void {
+  if (!(value >= least)) throw new ValueError(`optimizer: expected ${what} of ${least} or more, but got ${value}`)
 }
 
 /** √ Σ ‖g‖², the norm of all gradients together. */
 export function globalNorm(gradients: readonly Tensor[]): Tensor {
-  const squares = gradients.map(g => sum(mul(g, g)))
-  return sqrt(squares.reduce((a, b) => add(a, b)))
+  return gradients
+    .map(g => g.mul(g).sum())
+    .reduce(add)
+    .sqrt()
 }
 
 /** Gradients scaled so that their common norm is at most `limit` (Pascanu et al. 2013), and the norm before. */
 export function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): { gradients: Tensor[]; norm: Tensor } {
-  if (!(limit > 0)) throw new ValueError(`clip: expected a norm > 0, but got ${limit}`)
+  if (!(limit > 0)) throw new ValueError(`clip: expected a norm above 0, but got ${limit}`)
   const norm = globalNorm(gradients)
-  const factor = minimum(div(limit, add(norm, 1e-6)), 1)
-  return { gradients: gradients.map(g => mul(g, factor)), norm }
+  const factor = full([], limit).div(norm.add(1e-6)).minimum(1)
+  return { gradients: gradients.map(g => g.mul(factor)), norm }
 }
