@@ -21,3 +21,4 @@ export {
   readTexts,
   type TextRecord,
 } from "./records.ts"
+export * from "./world/index.ts"
