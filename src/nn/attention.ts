@@ -1,0 +1,230 @@
+// Self- and cross-attention with grouped heads (Vaswani et al. 2017; Ainslie et al. 2023, GQA). Positions, masks and caches come in
+// from outside: attention itself knows none of their kinds.
+
+import { attention, HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+import { checkInteger } from "../tensor/shape.ts"
+import type { LayerCache } from "./cache.ts"
+import type { Initializer } from "./initialize.ts"
+import { checkRate, Linear } from "./layers.ts"
+import { Module } from "./module.ts"
+import { randomOf } from "./random.ts"
+import { type Rotation, rotate } from "./rope.ts"
+
+/** What attention is shaped by. */
+export interface AttentionShape {
+  /** Query heads H. */
+  readonly heads: number
+  /** Key/value heads G; as many as heads by default. */
+  readonly groups?: number
+  /** Head width K; width / heads by default. */
+  readonly headWidth?: number
+  /** Bias of the query, key and value projections; true by default. */
+  readonly bias?: boolean
+  /** Bias of the output projection; as `bias` by default. */
+  readonly outBias?: boolean
+  /** Rate of dropped attention weights in training; 0 by default. */
+  readonly dropout?: number
+  /** Factor of q·k; 1/√K by default. */
+  readonly scale?: number
+  /** Scores become cap · tanh(score / cap). */
+  readonly softCap?: number
+  /** Standard deviation of weights; see Linear. */
+  readonly deviation?: number
+  /** The same for the output projection. */
+  readonly outDeviation?: number
+}
+
+/** Options of self-attention. */
+export interface SelfAttentionOptions extends AttentionShape {
+  /** Queries see no later keys; true by default. */
+  readonly causal?: boolean
+  /** Only keys nearer than this are seen. */
+  readonly window?: number
+  /** true: one projection for queries, keys and values (`qkv`); false: three (`query`, `key`, `value`). Default true. */
+  readonly fused?: boolean
+}
+
+/** What a call of attention may use besides its input. */
+export interface AttentionContext {
+  /** Rotary positions of the T queries and keys. */
+  readonly rotation?: Rotation
+  /** f32, broadcastable to [B H T S]: added to the scores (ALiBi, relative positions). */
+  readonly bias?: Tensor
+  /** bool, broadcastable to [B H T S]: true may be seen. */
+  readonly mask?: Tensor
+  /** i32 [B]: keys from there on are hidden. */
+  readonly lengths?: Tensor
+  /** Keys and values of earlier positions; needs `offset`. */
+  readonly cache?: LayerCache
+  /** i32 scalar: position of the first query, known when the program runs. */
+  readonly offset?: Tensor
+}
+
+interface Heads {
+  readonly heads: number
+  readonly groups: number
+  readonly headWidth: number
+}
+
+function headsOf(what: string, width: number, options: AttentionShape): Heads {
+  const { heads, groups = heads } = options
+  checkInteger(what, "the number of heads", heads, 1)
+  checkInteger(what, "the number of key/value heads", groups, 1)
+  if (heads % groups !== 0)
+    throw new ValueError(
+      `${what}: expected heads that are a multiple of the key/value heads, but got ${heads} and ${groups}`,
+    )
+  const headWidth = options.headWidth ?? width / heads
+  if (!Number.isInteger(headWidth) || headWidth < 1)
+    throw new ValueError(
+      `${what}: expected a width that ${heads} heads share evenly, but got ${width}`,
+      "give headWidth, or another number of heads",
+    )
+  return { heads, groups, headWidth }
+}
+
+function projections({ bias = true, deviation, outBias = bias, outDeviation = deviation }: AttentionShape) {
+  const spread = (value: number | undefined) => (value === undefined ? {} : { deviation: value })
+  return { inward: { bias, ...spread(deviation) }, outward: { bias: outBias, ...spread(outDeviation) } }
+}
+
+const splitHeads = (x: Tensor, headWidth: number): Tensor => x.rearrange("B T (H K) -> B T H K", { K: headWidth })
+const headsFirst = (x: Tensor): Tensor => x.rearrange("B T H K -> B H T K")
+const mergeHeads = (z: Tensor): Tensor => z.rearrange("B H T K -> B T (H K)")
+
+/** The options that do not depend on the call, and dropout where it is training. */
+function scoring(module: Module, { scale, softCap, dropout = 0 }: AttentionShape) {
+  return {
+    ...(scale === undefined ? {} : { scale }),
+    ...(softCap === undefined ? {} : { softCap }),
+    ...(module.training && dropout > 0 ? { dropout, key: randomOf("attention") } : {}),
+  }
+}
+
+function given({ bias, mask, lengths, offset }: AttentionContext) {
+  return {
+    ...(bias ? { bias } : {}),
+    ...(mask ? { mask } : {}),
+    ...(lengths ? { lengths } : {}),
+    ...(offset ? { offset } : {}),
+  }
+}
+
+/** Self-attention. x [B T D] -> [B T D]. Taps: `q`, `k` and `v` [B H T K], `scores` and `pattern` [B H T S], `z` [B H T K]. */
+export class SelfAttention extends Module {
+  readonly qkv: Linear | null
+  readonly query: Linear | null
+  readonly key: Linear | null
+  readonly value: Linear | null
+  readonly out: Linear
+  readonly sizes: Heads
+  readonly #options: SelfAttentionOptions
+
+  constructor(init: Initializer, width: number, options: SelfAttentionOptions) {
+    super()
+    const { heads, groups, headWidth } = (this.sizes = headsOf("SelfAttention", width, options))
+    checkRate("SelfAttention", options.dropout ?? 0)
+    const { inward, outward } = projections(options)
+    const fused = options.fused ?? true
+    this.#options = options
+    this.qkv = fused ? new Linear(init, width, (heads + 2 * groups) * headWidth, inward) : null
+    this.query = fused ? null : new Linear(init, width, heads * headWidth, inward)
+    this.key = fused ? null : new Linear(init, width, groups * headWidth, inward)
+    this.value = fused ? null : new Linear(init, width, groups * headWidth, inward)
+    this.out = new Linear(init, heads * headWidth, width, outward)
+  }
+
+  forward(x: Tensor, context: AttentionContext = {}): Tensor {
+    const { headWidth } = this.sizes
+    const { rotation, cache, offset } = context
+    const { causal = true, window } = this.#options
+    let [q, k, v] = this.#project(x).map(part => splitHeads(part, headWidth)) as [Tensor, Tensor, Tensor] // [B T H K]
+    if (rotation) [q, k] = [rotate(q, rotation), rotate(k, rotation)]
+    q = this.tap("q", headsFirst(q))
+    k = this.tap("k", headsFirst(k))
+    v = this.tap("v", headsFirst(v))
+    if (cache) {
+      if (!offset)
+        throw new HeedError(
+          "SelfAttention: expected an offset with the cache, but got none",
+          "pass the position of the first query, i32",
+        )
+      ;[k, v] = cache.extend(k, v, offset) // [B G S K]
+    }
+    const z = attention(q, k, v, {
+      causal,
+      ...(window === undefined ? {} : { window }),
+      ...scoring(this, this.#options),
+      ...given(context),
+    })
+    return this.out.forward(mergeHeads(this.tap("z", z)))
+  }
+
+  /** Queries [B T (H K)], keys and values [B T (G K)]. */
+  #project(x: Tensor): Tensor[] {
+    const { heads, groups, headWidth } = this.sizes
+    if (this.qkv) {
+      const sizes = [heads, groups, groups].map(count => count * headWidth)
+      return this.qkv.forward(x).split(sizes, -1) // along the last axis: nothing is copied
+    }
+    return [this.query!, this.key!, this.value!].map(projection => projection.forward(x))
+  }
+}
+
+/** Options of cross-attention. */
+export interface CrossAttentionOptions extends AttentionShape {
+  /** Width of what is attended to; the width of x by default. */
+  readonly memoryWidth?: number
+}
+
+/** Keys and values of an encoder's output, made once for a whole generation. */
+export interface Memory {
+  /** [B G S K] */
+  readonly k: Tensor
+  /** [B G S K] */
+  readonly v: Tensor
+}
+
+/** Attention from x [B T D] to a memory [B S M] (or its keys and values, see `remember`) -> [B T D]. */
+export class CrossAttention extends Module {
+  readonly query: Linear
+  readonly key: Linear
+  readonly value: Linear
+  readonly out: Linear
+  readonly sizes: Heads
+  readonly #options: CrossAttentionOptions
+
+  constructor(init: Initializer, width: number, options: CrossAttentionOptions) {
+    super()
+    const { heads, groups, headWidth } = (this.sizes = headsOf("CrossAttention", width, options))
+    checkRate("CrossAttention", options.dropout ?? 0)
+    const { inward, outward } = projections(options)
+    const from = options.memoryWidth ?? width
+    this.#options = options
+    this.query = new Linear(init, width, heads * headWidth, inward)
+    this.key = new Linear(init, from, groups * headWidth, inward)
+    this.value = new Linear(init, from, groups * headWidth, inward)
+    this.out = new Linear(init, heads * headWidth, width, outward)
+  }
+
+  /** Keys and values of a memory [B S M]. */
+  remember(memory: Tensor): Memory {
+    return this.within(() => this.#remember(memory))
+  }
+
+  #remember(memory: Tensor): Memory {
+    const heads = (x: Tensor): Tensor => headsFirst(splitHeads(x, this.sizes.headWidth))
+    return { k: heads(this.key.forward(memory)), v: heads(this.value.forward(memory)) }
+  }
+
+  forward(
+    x: Tensor,
+    memory: Tensor | Memory,
+    context: Pick<AttentionContext, "bias" | "mask" | "lengths"> = {},
+  ): Tensor {
+    const { k, v } = "k" in memory ? memory : this.#remember(memory)
+    const q = headsFirst(splitHeads(this.query.forward(x), this.sizes.headWidth))
+    const z = attention(q, k, v, { ...scoring(this, this.#options), ...given(context) })
+    return this.out.forward(mergeHeads(this.tap("z", z)))
+  }
+}

@@ -1,0 +1,38 @@
+// Modules and layers to build models of.
+export {
+  type AttentionContext,
+  type AttentionShape,
+  CrossAttention,
+  type CrossAttentionOptions,
+  type Memory,
+  SelfAttention,
+  type SelfAttentionOptions,
+} from "./attention.ts"
+export { type BlockContext, type BlockParts, PostNormBlock, PreNormBlock } from "./block.ts"
+export { type CacheSizes, KeyValueCache, LayerCache } from "./cache.ts"
+export { type Activation, activation, activationNames, FeedForward, type FeedForwardOptions } from "./feed-forward.ts"
+export { Initializer, type InitializerOptions, type WeightType } from "./initialize.ts"
+export { Dropout, Embedding, type Layer, LayerNorm, Linear, type LinearOptions, RMSNorm } from "./layers.ts"
+export { Buffer, Module, type PathPattern, type State } from "./module.ts"
+export {
+  alibiBias,
+  alibiSlopes,
+  type BucketOptions,
+  positionsBesidePadding,
+  positionsFrom,
+  RelativeBias,
+  relativeBuckets,
+  SinusoidalPositions,
+  type SinusoidForm,
+  sinusoids,
+} from "./positions.ts"
+export { withRandom } from "./random.ts"
+export {
+  type Frequencies,
+  type RopeScaling,
+  type RotaryOptions,
+  type Rotation,
+  rotaryFrequencies,
+  rotate,
+  rotationOf,
+} from "./rope.ts"
