@@ -62,25 +62,35 @@ template <bool Half> struct Forward {
     const Source q{a.q.f32() + b * p.qStrides[0] + h * p.qStrides[1] + first * p.qStrides[2], false, p.qStrides[2], count, p.K};
     const Source k = source(a.k, a.kType, b * p.kStrides[0] + g * p.kStrides[1], p.kStrides[2], p.K);
     const Source v = source(a.v, a.vType, b * p.vStrides[0] + g * p.vStrides[1], p.vStrides[2], p.V);
+    const Range all = p.keys(b, first, first + count);
+    if (!all.empty()) {
+      q.prefetch(0, count);
+      k.from_row(all.from, smaller(KEYS, all.to - all.from)).prefetch(0, KEYS);
+      v.from_row(all.from, smaller(KEYS, all.to - all.from)).prefetch(0, KEYS);
+    }
     pack_strips<Half>(q, rows, width, w.q);
     for (int64_t i = 0; i < rows * value_width; i += W) write(w.z + i, vf{});
     for (int64_t i = 0; i < rows; i++) w.most[i] = -infinity, w.sum[i] = 0;
 
-    const Range all = p.keys(b, first, first + count);
     for (int64_t at = all.from; at < all.to; at += KEYS) {
       const int64_t keys = smaller(KEYS, all.to - at), padded = round_up(keys, W);
       pack_transposed<Half>(k.from_row(at, keys), padded, width, w.k, KEYS);
       pack_natural<Half>(v.from_row(at, keys), padded, value_width, w.v);
+      const int64_t next = at + KEYS, share = (KEYS * ROWS + rows - 1) / rows;  // rows of the next block that a strip asks for
+      const Source next_k = k.from_row(next, smaller(KEYS, all.to - next)), next_v = v.from_row(next, smaller(KEYS, all.to - next));
       for (int64_t i = 0; i < rows; i += ROWS) {
         const int64_t real = smaller(ROWS, count - i);
+        next_k.prefetch(i / ROWS * share, (i / ROWS + 1) * share);
+        next_v.prefetch(i / ROWS * share, (i / ROWS + 1) * share);
+        if (next >= all.to)
+          for (int64_t r = i; r < i + real; r++) prefetch_row(row_of_z(b, h, first + r), p.V);
         const Range seen = clip(p.keys(b, first + i, first + i + real), at, keys);
         if (seen.empty() || (p.additive() && !any_visible(p, b, h, first + i, real, {at + seen.from, at + seen.to}))) continue;
         strip(w, b, h, first, i, real, at, seen);
       }
     }
     for (int64_t i = 0; i < count; i++) {
-      const int64_t t = first + i;
-      float* z = a.z.f32() + b * p.zStrides[0] + h * p.zStrides[1] + t * p.zStrides[2];
+      float* z = row_of_z(b, h, first + i);
       const bool none = w.sum[i] == 0;
       write_row(z, w.z + i * value_width, none ? 0.0f : p.kept / w.sum[i], p.V);
     }
@@ -89,6 +99,10 @@ template <bool Half> struct Forward {
       const vf sum = read<vf>(w.sum + i), result = fma(read<vf>(w.most + i), splat(ln2), log(sum));
       store_partial(logsumexp + i, sum == 0.0f ? splat(-infinity) : result, static_cast<int>(smaller(W, count - i)));
     }
+  }
+
+  float* row_of_z(int64_t b, int64_t h, int64_t t) const {
+    return a.z.f32() + b * p.zStrides[0] + h * p.zStrides[1] + t * p.zStrides[2];
   }
 
   // Range relative to a block of keys.

@@ -110,7 +110,12 @@ template <bool Half> struct Backward {
     std::memset(w.dv, 0, static_cast<size_t>(padded * value_width) * 4);
     const Range all = p.keys(b, 0, p.T), mine{larger(all.from, start), smaller(all.to, start + keys)};
     for (int64_t h = g * sharing; h < (g + 1) * sharing; h++) {
-      if (!mine.empty()) take_queries(w, b, h);
+      const Source all_k = rows_of(a.k, p.kStrides, b, g, 0, mine.to, p.K), all_v = rows_of(a.v, p.vStrides, b, g, 0, mine.to, p.V);
+      if (!mine.empty()) {
+        all_k.prefetch(mine.from, mine.from + KEYS);
+        all_v.prefetch(mine.from, mine.from + KEYS);
+        take_queries(w, b, h);
+      }
       std::memset(w.dq, 0, static_cast<size_t>(rows * width) * 4);
       for (int64_t at = start + (mine.from - start) / KEYS * KEYS; at < mine.to; at += KEYS) {
         const int64_t count = smaller(KEYS, mine.to - at);
@@ -118,6 +123,8 @@ template <bool Half> struct Backward {
         pack_transposed<Half>(k, KEYS, width, w.k_columns, KEYS);
         pack_transposed<Half>(v, KEYS, value_width, w.v_columns, KEYS);
         pack_natural<Half>(k, KEYS, width, w.k);
+        all_k.prefetch(at + KEYS, at + 2 * KEYS);
+        all_v.prefetch(at + KEYS, at + 2 * KEYS);
         for (int64_t first = 0; first < p.T; first += QUERIES) {
           const int64_t real = smaller(QUERIES, p.T - first);
           const Range seen = clip(p.keys(b, first, first + real), at, count);
@@ -144,10 +151,17 @@ template <bool Half> struct Backward {
   void take_queries(const Work& w, int64_t b, int64_t h) const {
     const Source q = rows_of(a.q, p.qStrides, b, h, 0, p.T, p.K), dz = rows_of(a.dz, a.dzStrides.data, b, h, 0, p.T, p.V);
     const Source z = rows_of(a.z, p.zStrides, b, h, 0, p.T, p.V);
-    pack_strips<Half>(q, rows, width, w.q_strips);
-    pack_natural<Half>(q, rows, width, w.q);
-    pack_strips<Half>(dz, rows, value_width, w.dz_strips);
-    pack_natural<Half>(dz, rows, value_width, w.dz);
+    const int64_t ahead = 32;
+    for (const Source* x : {&q, &dz, &z}) x->prefetch(0, ahead);
+    for (int64_t t = 0; t < rows; t += QUERIES) {
+      const int64_t count = smaller(QUERIES, p.T - t);
+      for (const Source* x : {&q, &dz, &z}) x->prefetch(t + ahead, t + ahead + QUERIES);
+      const Source block_q = q.from_row(t, count), block_dz = dz.from_row(t, count);
+      pack_strips<Half>(block_q, QUERIES, width, w.q_strips + t * units<Half>(width));
+      pack_natural<Half>(block_q, QUERIES, width, w.q + units<Half>(t) * width);
+      pack_strips<Half>(block_dz, QUERIES, value_width, w.dz_strips + t * units<Half>(value_width));
+      pack_natural<Half>(block_dz, QUERIES, value_width, w.dz + units<Half>(t) * value_width);
+    }
     for (int64_t t = 0; t < rows; t++) {
       vf sum{};
       for (int64_t j = 0; j < value_width; j += W) sum = fma(z.floats(t, j), dz.floats(t, j), sum);

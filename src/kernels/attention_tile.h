@@ -116,6 +116,14 @@ struct Source {
   bool bf16;
   int64_t row_stride, rows, columns;
 
+  // Asks for rows from..to-1 ahead of their use: rows far apart are beyond what the machine foresees.
+  void prefetch(int64_t from, int64_t to) const {
+    const int64_t size = bf16 ? 2 : 4;
+    for (int64_t row = from; row < smaller(to, rows); row++) {
+      const char* at = static_cast<const char*>(data) + row * row_stride * size;
+      for (int64_t i = 0; i < columns * size; i += 64) __builtin_prefetch(at + i, 0, 2);
+    }
+  }
   Source from_row(int64_t row, int64_t count) const {
     return {static_cast<const char*>(data) + row * row_stride * (bf16 ? 2 : 4), bf16, row_stride, count, columns};
   }
@@ -230,6 +238,11 @@ template <bool Half> void pack_natural(const Source& s, int64_t rows, int64_t wi
 #endif
   for (int64_t row = 0; row < rows; row++, out += width)
     for (int64_t column = 0; column < width; column += W) write(out + column, s.floats(row, column));
+}
+
+// Asks for memory that write_row will soon write.
+inline void prefetch_row(const float* to, int64_t columns) {
+  for (int64_t i = 0; i < columns; i += 16) __builtin_prefetch(to + i, 1, 2);
 }
 
 // Writes `columns` numbers of x · factor to a row of the caller's memory.
