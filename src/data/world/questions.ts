@@ -5,6 +5,7 @@ import { Random } from "../random.ts"
 import { formNamed } from "./forms.ts"
 import { classes, deeds, gratitudes, motives, people, sizes, speeds } from "./lexicon.ts"
 import { join, tokenize, wordsOf } from "./pattern.ts"
+import type { Step } from "./plots.ts"
 import type { Span } from "./tell.ts"
 
 /** The kinds of questions. In the first five "it" is the animal or the thing; in the others both could be it by what they are. */
@@ -28,6 +29,11 @@ export interface PronounQuestion {
   readonly reasonText: string
   /** The same sentence with another last word, for which the other one is meant. */
   readonly twin: string
+  /**
+   * A beginning of a story, the sentence and "The": stories go on with the antecedent, so a model that reads from left to right, and
+   * meets the pronoun before the reason, shows here what it took the pronoun for. Null for shapes whose stories go on otherwise.
+   */
+  readonly prompt: string | null
 }
 
 interface Draft {
@@ -35,6 +41,8 @@ interface Draft {
   readonly filling: Record<string, string>
   /** The places that could be meant, and the reasons that speak of each. */
   readonly candidates: readonly (readonly [place: string, reasons: readonly string[]])[]
+  /** How a story comes to this sentence, or null where it does not go on with the antecedent. */
+  readonly beginning: readonly Step[] | null
 }
 
 const two = (random: Random, items: readonly string[]): [string, string] => {
@@ -46,9 +54,12 @@ function draftDeed(verb: string): (random: Random) => Draft {
   const deed = deeds.find(candidate => candidate.verb === verb)!
   return random => {
     const filling = { a: random.pick(classes.animal), x: random.pick(Object.keys(deed.things)) }
+    const p = random.pick(classes.person)
+    const t = random.pick(classes.trait)
     return {
       form: `did not ${verb}`,
       filling,
+      beginning: [{ form: "walked with an animal", filling: { p, a: filling.a, t } }],
       candidates: [
         ["a", deed.weaknesses],
         ["x", deed.things[filling.x]!],
@@ -73,17 +84,24 @@ const drafts: Readonly<Record<QuestionShape, (random: Random) => Draft>> = {
   enter: draftDeed("enter"),
   eat: draftDeed("eat"),
   drink: draftDeed("drink"),
-  fit: random => ({
-    form: "did not fit",
-    filling: { o: random.pick(classes.object), b: random.pick(classes.box) },
-    candidates: [
-      ["o", sizes.object],
-      ["b", sizes.box],
-    ],
-  }),
+  fit: random => {
+    const filling = { o: random.pick(classes.object), b: random.pick(classes.box) }
+    const p = random.pick(classes.person)
+    const c = random.pick(classes.color)
+    return {
+      form: "did not fit",
+      filling,
+      beginning: [{ form: "had a thing and a box", filling: { ...filling, p, c } }],
+      candidates: [
+        ["o", sizes.object],
+        ["b", sizes.box],
+      ],
+    }
+  },
   give: random => ({
     form: "gave",
     filling: { ...drawPair(random), o: random.pick(classes.object) },
+    beginning: null,
     candidates: [
       ["p", motives.giver],
       ["q", motives.receiver],
@@ -92,16 +110,22 @@ const drafts: Readonly<Record<QuestionShape, (random: Random) => Draft>> = {
   thank: random => ({
     form: "thanked",
     filling: drawPair(random),
+    beginning: null,
     candidates: [
       ["p", gratitudes.thanking],
       ["q", gratitudes.thanked],
     ],
   }),
-  catch: random => {
-    const [a, b] = two(random, classes.animal)
+  catch: (random): Draft => {
+    const b = random.pick(classes.namedAnimal)
+    const a = random.pick(classes.animal.filter(animal => animal !== b))
     return {
       form: "caught",
       filling: { a, b },
+      beginning: [
+        { form: "saw an animal", filling: { a, b, t: random.pick(classes.trait) } },
+        { form: "ran after", filling: { a, b } },
+      ],
       candidates: [
         ["a", speeds.catcher],
         ["b", speeds.caught],
@@ -139,7 +163,7 @@ export function pronounQuestions(
 }
 
 function question(shape: QuestionShape, meant: number, random: Random): PronounQuestion {
-  const { form: name, filling, candidates } = drafts[shape](random)
+  const { form: name, filling, candidates, beginning } = drafts[shape](random)
   const form = formNamed(name)
   const [right, reasons] = candidates[meant]!
   const [other, otherReasons] = candidates[1 - meant]!
@@ -148,6 +172,9 @@ function question(shape: QuestionShape, meant: number, random: Random): PronounQ
   const reasonText = random.pick(reasons)
   const sentence = write(right, reasonText)
   const tokens = tokenize(sentence)
+  const opening = (beginning ?? []).map(({ form, filling }) =>
+    join(wordsOf(formNamed(form).patterns[0]!, filling, null)),
+  )
   const at = (test: (token: (typeof pattern)[number]) => boolean) => tokens[pattern.findIndex(test)]!
   const pronoun = at(token => token.kind === "pronoun")
   const antecedent = at(token => token.kind === "place" && token.place === right)
@@ -165,5 +192,6 @@ function question(shape: QuestionShape, meant: number, random: Random): PronounQ
     reason: [reason.start, reason.end],
     reasonText,
     twin: write(other, random.pick(otherReasons)),
+    prompt: beginning === null ? null : [...opening, sentence, "The"].join(" "),
   }
 }

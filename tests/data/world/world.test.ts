@@ -136,6 +136,43 @@ describe("pronounQuestions", () => {
     }
   })
 
+  it("have a prompt that stories continue with the antecedent", () => {
+    for (const { prompt, sentence, shape, antecedentText, wrongText, reasonText } of questions) {
+      if (shape === "give" || shape === "thank") expect(prompt).toBeNull()
+      else {
+        expect(prompt!.endsWith(`${sentence} The`)).toBe(true)
+        expect(checkStory(prompt!.slice(0, -4)).reasons).toEqual([])
+        const ends = [
+          "it slept under a tree",
+          "it hid in the grass",
+          "Tom carried it home",
+          "Tom gave it some bread",
+          "Tom gave it some water",
+        ]
+        const others = [
+          "Tom looked for another way",
+          "Tom waited until the evening",
+          "Tom went home to get a light",
+          "Tom cleaned it",
+          "Tom waited until it was cold",
+          "Tom put it near the fire",
+          "Tom threw it away",
+          "Tom put it on the bed",
+          "Tom looked for another one",
+          "nobody could stop it",
+          "it could not run away",
+        ]
+        const goesOn = (noun: string) =>
+          [...ends, ...others].some(end => {
+            const story = checkStory(`${prompt} ${noun} was so ${reasonText} that ${end}.`)
+            return story.sentences.at(-1)!.reasons.every(reason => /^Tom is not/.test(reason)) && story.grammatical
+          })
+        expect(goesOn(antecedentText)).toBe(true)
+        expect(goesOn(wrongText)).toBe(false)
+      }
+    }
+  })
+
   it("mean the first candidate as often as the second, and come in every shape", () => {
     const first = questions.filter(({ antecedent, wrong }) => antecedent[0] < wrong[0]).length
     expect(first).toBe(300)
