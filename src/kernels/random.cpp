@@ -1,77 +1,94 @@
-// Counter-based random numbers: Philox-4x32-10 (Salmon et al. 2011). Number i is a function of key, stream and i alone, so any
-// part can be made again, in any order, on any number of threads.
+// Random numbers by place: Philox-4x32-10 (Salmon et al. 2011), W counters at a time. Uniform numbers and bits are the same on every
+// machine; normal numbers (Box and Muller 1958) differ by what the tier's sine and logarithm differ in the last place.
 #include "generated/table.h"
 #include "vector.h"
-#include "vector_math.h"
 
 namespace heed {
 namespace HEED_TIER {
 namespace philox {
 
-inline void round(uint32_t c[4], uint32_t k0, uint32_t k1) {
-  const uint64_t p0 = uint64_t(0xD2511F53u) * c[0];
-  const uint64_t p1 = uint64_t(0xCD9E8D57u) * c[2];
-  const uint32_t n0 = uint32_t(p1 >> 32) ^ c[1] ^ k0;
-  const uint32_t n2 = uint32_t(p0 >> 32) ^ c[3] ^ k1;
-  c[1] = uint32_t(p1);
-  c[3] = uint32_t(p0);
-  c[0] = n0;
-  c[2] = n2;
+typedef uint64_t vul __attribute__((vector_size(W * 4)));
+
+// Products of the low halves of 64-bit lanes.
+HEED_INLINE vul multiply_low_halves(vul a, vul b) {
+#if defined(__AVX512F__)
+  return (vul)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (vul)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  return (vul)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return (a & 0xffffffffu) * (b & 0xffffffffu);
+#endif
 }
 
-inline void block(uint32_t out[4], uint32_t counter, uint32_t stream, uint32_t k0, uint32_t k1) {
-  out[0] = counter;
-  out[1] = stream;
-  out[2] = out[3] = 0;
-  for (int i = 0; i < 10; i++) {
-    round(out, k0, k1);
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
+struct Product {
+  vu high, low;
+};
+HEED_INLINE Product multiply(vu a, uint32_t b) {
+  const vul factor = (vul)(vu{} + b), wide = (vul)a;
+  const vul even = multiply_low_halves(wide, factor), odd = multiply_low_halves(wide >> 32, factor);
+  return {(vu)((even >> 32) | (odd & 0xffffffff00000000u)), (vu)((even & 0xffffffffu) | (odd << 32))};
+}
+
+struct Words {
+  vu word[4];
+};
+// The words of counters (block, stream, 0, 0) for W blocks.
+HEED_INLINE Words draw(vu block, uint32_t stream, uint32_t key0, uint32_t key1) {
+  vu c0 = block, c1 = vu{} + stream, c2{}, c3{};
+  for (int round = 0; round < 10; round++) {
+    const Product first = multiply(c0, 0xD2511F53u), second = multiply(c2, 0xCD9E8D57u);
+    c0 = second.high ^ c1 ^ key0;
+    c1 = second.low;
+    c2 = first.high ^ c3 ^ key1;
+    c3 = first.low;
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
   }
+  return {{c0, c1, c2, c3}};
 }
 
-inline float uniform(uint32_t bits) { return float(bits >> 8) * 0x1p-24f; }
+// The upper 24 bits as a whole number in f32.
+HEED_INLINE vf upper_bits(vu word) { return to_float((vi)(word >> 8)); }
+
+// Box-Muller: numbers 0 and 1 of a pair of words.
+HEED_INLINE void normal_pair(vu a, vu b, vf& first, vf& second) {
+  const vf radius = sqrt(-2.0f * log((upper_bits(a) + 1.0f) * 0x1p-24f));
+  const SineCosine angle = sine_cosine_of_turns(upper_bits(b) * 0x1p-24f);
+  first = radius * angle.cosine;
+  second = radius * angle.sine;
+}
 
 }  // namespace philox
 
 void random(const random_args& a, Context& context) {
-  const uint32_t k0 = uint32_t(a.key.i32()[0]);
-  const uint32_t k1 = uint32_t(a.key.i32()[1]);
-  const uint32_t stream = uint32_t(a.stream);
-  constexpr int64_t per_chunk = 1 << 14;  // a multiple of 4 · W
-  context.parallel((a.count + per_chunk - 1) / per_chunk, [&](int64_t chunk, int) {
-    const int64_t begin = chunk * per_chunk;
-    const int64_t end = begin + per_chunk < a.count ? begin + per_chunk : a.count;
-    for (int64_t at = begin; at < end; at += 4 * W) {
-      uint32_t bits[4 * W];
-      for (int j = 0; j < W; j++) philox::block(bits + 4 * j, uint32_t(at / 4 + j), stream, k0, k1);
-      const int n = end - at < 4 * W ? int(end - at) : 4 * W;
-      if (a.distribution == 2) {
-        for (int j = 0; j < n; j++) a.output.i32()[at + j] = int32_t(bits[j]);
-        continue;
-      }
-      float* out = a.output.f32() + at;
+  const uint32_t key0 = uint32_t(a.key.i32()[0]), key1 = uint32_t(a.key.i32()[1]);
+  if (a.distribution < 0 || a.distribution > 2) return context.fail("random", "distribution", 0, a.distribution, 3);
+  constexpr int64_t step = 4 * W, chunk = 16384;
+  int32_t* output = a.output.i32();
+  context.parallel((a.count + chunk - 1) / chunk, [&](int64_t index, int) {
+    const int64_t end = (index + 1) * chunk < a.count ? (index + 1) * chunk : a.count;
+    for (int64_t i = index * chunk; i < end; i += step) {
+      const vu block = (vu)lane_numbers() + uint32_t(i / 4);
+      const philox::Words words = philox::draw(block, uint32_t(a.stream), key0, key1);
+      vi value[4];
       if (a.distribution == 0) {
-        for (int j = 0; j < n; j++) out[j] = philox::uniform(bits[j]);
-        continue;
+        for (int j = 0; j < 4; j++) value[j] = as_int(philox::upper_bits(words.word[j]) * 0x1p-24f);
+      } else if (a.distribution == 1) {
+        vf number[4];
+        philox::normal_pair(words.word[0], words.word[1], number[0], number[1]);
+        philox::normal_pair(words.word[2], words.word[3], number[2], number[3]);
+        for (int j = 0; j < 4; j++) value[j] = as_int(number[j]);
+      } else {
+        for (int j = 0; j < 4; j++) value[j] = (vi)words.word[j];
       }
-      // Box and Muller 1958: two uniform numbers give two normal ones; 1 - u is never 0
-      float radius[2 * W], angle[2 * W], result[4 * W];
-      for (int j = 0; j < 2 * W; j++) {
-        radius[j] = 1.0f - philox::uniform(bits[2 * j]);
-        angle[j] = 6.283185307179586f * philox::uniform(bits[2 * j + 1]);
-      }
-      for (int half = 0; half < 2; half++) {
-        const vf r = sqrt(log(load(radius + half * W)) * -2.0f);
-        const vf t = load(angle + half * W);
-        store(radius + half * W, r * cos(t));
-        store(angle + half * W, r * sin(t));
-      }
-      for (int j = 0; j < 2 * W; j++) {
-        result[2 * j] = radius[j];
-        result[2 * j + 1] = angle[j];
-      }
-      for (int j = 0; j < n; j++) out[j] = result[j];
+      // lane k of the four vectors is elements 4k .. 4k+3
+      int32_t lanes[4][W], row[step];
+      for (int j = 0; j < 4; j++) store(lanes[j], value[j]);
+      for (int k = 0; k < W; k++)
+        for (int j = 0; j < 4; j++) row[4 * k + j] = lanes[j][k];
+      std::memcpy(output + i, row, size_t(end - i < step ? end - i : step) * 4);
     }
   });
 }

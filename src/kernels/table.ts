@@ -73,7 +73,7 @@ const kernelTable = {
     accumulate: "int",
     compute: "int",
   },
-  // z = softmax(mask(cap(scale · q kᵀ + bias))) v, streaming over keys. q [B H T K], k [B G S K], v [B G S V]; strides in elements for
+  // z = softmax(mask(cap(scale · q kᵀ) + bias)) v, streaming over keys. q [B H T K], k [B G S K], v [B G S V]; strides in elements for
   // (batch, head, position), the last axis adjacent. bias: f32, mask: bool (1 = may be seen), each with 4 strides (0 = broadcast).
   // lengths: i32 [B], keys from there on are hidden. offset: i32 scalar, absolute position of query 0 (absent: S - T).
   // causal: 1 hides later keys; window: > 0 hides keys at distance >= window. cap: 0 = none. dropout: rate of dropped weights, key: i32 [2].

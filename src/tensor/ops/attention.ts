@@ -120,7 +120,9 @@ function groupedSum(a: Tensor, b: Tensor, groups: number): Tensor {
 }
 
 interface Weights {
-  /** After scale, bias and cap, before masking. */
+  /** After scale and cap. */
+  readonly capped: Tensor
+  /** After scale, cap and bias, before masking. */
   readonly scores: Tensor
   /** After the softmax, before dropout; rows without visible keys are 0. */
   readonly pattern: Tensor
@@ -141,9 +143,9 @@ function weightsOf(
 ): Weights {
   const { B, H, T, S } = sizes
   const { scale, cap, dropout, stream } = attributes
-  let raw = mul(grouped(q, transpose(k)), scale)
-  if (extra.bias) raw = add(raw, extra.bias)
-  const scores = label("scores", cap > 0 ? mul(tanh(div(raw, cap)), cap) : raw)
+  const raw = mul(grouped(q, transpose(k)), scale)
+  const capped = cap > 0 ? mul(tanh(div(raw, cap)), cap) : raw
+  const scores = label("scores", extra.bias ? add(capped, extra.bias) : capped)
   const seen = visibility(sizes, extra, attributes)
   const masked = seen ? where(seen, scores, -Infinity) : scores
   const top = stopGradient(max(masked, -1, keep))
@@ -154,7 +156,7 @@ function weightsOf(
   const pattern = label("pattern", div(e, where(some, total, 1)))
   const logsumexp = where(some, add(log(where(some, total, 1)), shift), -Infinity)
   const kept = dropout > 0 ? dropoutMask([B, H, T, S], dropout, extra.key!, stream) : null
-  return { scores, pattern, logsumexp: reshape(logsumexp, [B, H, T]), kept }
+  return { capped, scores, pattern, logsumexp: reshape(logsumexp, [B, H, T]), kept }
 }
 
 /** Rows, columns and the adjacent last axis: what kernels ask of q, k and v. */
@@ -240,7 +242,7 @@ const attentionRecord: OpRecord<AttentionAttributes> = {
       uses: ["attention"],
       accepts: acceptsFrom([0, 1, 2], 3, attributes),
       outputs: [headsInside([B, H, T, V]), { shape: [B, H, T], strides: [H * T, T, 1], offset: 0 }],
-      strided: [true, false],
+      writes: (output, layout) => output === 0 && adjacent(layout),
       calls: (inputs, [z]) => [
         {
           name: "attention",
@@ -279,19 +281,19 @@ const attentionRecord: OpRecord<AttentionAttributes> = {
 function gradients(q: Tensor, k: Tensor, v: Tensor, dz: Tensor, extra: Named, attributes: AttentionAttributes) {
   const { scale, cap } = attributes
   const sizes = sizesOf(q, k, v)
-  const { scores, pattern, kept } = weightsOf(q, k, sizes, extra, attributes, (_, x) => x)
+  const { capped, pattern, kept } = weightsOf(q, k, sizes, extra, attributes, (_, x) => x)
   const drop = (x: Tensor): Tensor => (kept ? mul(x, kept) : x)
   const dpattern = drop(grouped(dz, transpose(v)))
   const dscores = mul(pattern, sub(dpattern, sum(mul(dpattern, pattern), -1, keep)))
   // d cap·tanh(x / cap) / dx = 1 - tanh²
-  const capped = div(scores, cap || 1)
-  const draw = cap > 0 ? mul(dscores, sub(1, mul(capped, capped))) : dscores
+  const slope = div(capped, cap || 1)
+  const draw = cap > 0 ? mul(dscores, sub(1, mul(slope, slope))) : dscores
   const dsimilarity = mul(draw, scale)
   return {
     dq: grouped(dsimilarity, k),
     dk: groupedSum(dsimilarity, q, sizes.G),
     dv: groupedSum(drop(pattern), dz, sizes.G),
-    dbias: extra.bias ? sumToShape(draw, extra.bias.shape) : null,
+    dbias: extra.bias ? sumToShape(dscores, extra.bias.shape) : null,
   }
 }
 
@@ -318,7 +320,7 @@ const attentionBackwardRecord: OpRecord<AttentionAttributes> = {
       uses: ["attention_backward"],
       accepts: acceptsFrom([0, 1, 2, 3, 5], 6, attributes),
       outputs: [headsInside([B, H, T, K]), headsInside([B, G, S, K]), headsInside([B, G, S, V])],
-      strided: [true, true, true],
+      writes: (_, layout) => adjacent(layout),
       calls: (inputs, [dq, dk, dv]) => [
         {
           name: "attention_backward",
@@ -421,7 +423,7 @@ function checkOptions(options: AttentionOptions): void {
 }
 
 /**
- * softmax(cap(scale · q kᵀ + bias), masked) · v. q [B H T K], k [B G S K], v [B G S V] -> [B H T V]; H is a multiple of G.
+ * softmax(cap(scale · q kᵀ) + bias, masked) · v. q [B H T K], k [B G S K], v [B G S V] -> [B H T V]; H is a multiple of G.
  * Rows that see no key give 0. Taps: `scores` [B H T S] (before masking) and `pattern` [B H T S] (before dropout).
  * Throws ShapeError, TypeMismatchError, ValueError.
  */
