@@ -27,8 +27,8 @@ inline vf sums_of(vf (&r)[W]) {
   for (int n = W; n > 1; n /= 2)
     for (int i = 0; i < n / 2; i++) {
       const vu a = reinterpret_cast<vu>(r[i]), b = reinterpret_cast<vu>(r[i + n / 2]);
-      r[i] = reinterpret_cast<vf>(shuffle_low(a, b, std::make_index_sequence<W>())) +
-             reinterpret_cast<vf>(shuffle_high(a, b, std::make_index_sequence<W>()));
+      r[i] = reinterpret_cast<vf>(weave_low(a, b)) +
+             reinterpret_cast<vf>(weave_high(a, b));
     }
   return r[0];
 }

@@ -1,6 +1,8 @@
 // What a query may see: visible ranges (causal, window, lengths), additive rows from bias and mask, and dropped weights.
 // Scores are kept in units of log 2 (score · log2 e), so that exp is a bare power of two.
 #pragma once
+#include <utility>
+
 #include "generated/table.h"
 #include "vector.h"
 
@@ -112,6 +114,23 @@ inline bool any_visible(const Problem& p, int64_t b, int64_t h, int64_t t, int64
   return !p.bias || seen(p.bias, p.biasStrides, [](float x) { return !(x == -infinity); });
 }
 
+// A value at an address of any alignment.
+template <class T> struct __attribute__((packed, may_alias)) Anywhere {
+  T value;
+};
+template <class T> HEED_INLINE T read(const void* at) { return static_cast<const Anywhere<T>*>(at)->value; }
+template <class T> HEED_INLINE void write(void* at, T x) { static_cast<Anywhere<T>*>(at)->value = x; }
+
+// Lanes of a and b in turn: of their low halves, of their high halves.
+template <size_t... I> HEED_INLINE vu weave_low(vu a, vu b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, (I % 2 ? W + I / 2 : I / 2)...);
+}
+template <size_t... I> HEED_INLINE vu weave_high(vu a, vu b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, (I % 2 ? W + W / 2 + I / 2 : W / 2 + I / 2)...);
+}
+HEED_INLINE vu weave_low(vu a, vu b) { return weave_low(a, b, std::make_index_sequence<W>()); }
+HEED_INLINE vu weave_high(vu a, vu b) { return weave_high(a, b, std::make_index_sequence<W>()); }
+
 // High and low halves of 32 × 32 bit products.
 inline void multiply_wide(vu a, uint32_t b, vu& high, vu& low) {
 #if defined(__AVX512F__)
@@ -148,12 +167,11 @@ inline const uint32_t* random_row(const Problem& p, int64_t b, int64_t h, int64_
       k1 += 0xbb67ae85u;
     }
     uint32_t* at = out + g * 4;
-    for (int i = 0; i < W; i++) {
-      at[4 * i] = c0[i];
-      at[4 * i + 1] = c1[i];
-      at[4 * i + 2] = c2[i];
-      at[4 * i + 3] = c3[i];
-    }
+    const vu even0 = weave_low(c0, c2), even1 = weave_high(c0, c2), odd0 = weave_low(c1, c3), odd1 = weave_high(c1, c3);
+    write(at, weave_low(even0, odd0));
+    write(at + W, weave_high(even0, odd0));
+    write(at + 2 * W, weave_low(even1, odd1));
+    write(at + 3 * W, weave_high(even1, odd1));
   }
   return out + skipped;
 }

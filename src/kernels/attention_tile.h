@@ -1,9 +1,6 @@
 // Small products of packed tiles, and packing. A unit is 32 bits: one float, or two neighbouring bf16 along the contraction;
 // so the same tile serves fp32 and bf16 products. Widths are padded with zeros to whole vectors.
 #pragma once
-#include <cstring>
-#include <utility>
-
 #include "attention_mask.h"
 
 #if defined(__AVX512BF16__)
@@ -24,13 +21,6 @@ constexpr int ROWS = 4, COLUMNS = 3;
 constexpr int ROWS = 4, COLUMNS = 2;
 #endif
 constexpr int ROW_LANES = ROWS < W ? W : ROWS;  // room for one number per row, in whole vectors
-
-template <class T> inline T read(const void* at) {
-  T x;
-  std::memcpy(&x, at, sizeof x);
-  return x;
-}
-template <class T> inline void write(void* at, T x) { std::memcpy(at, &x, sizeof x); }
 
 // 2^y: 0 for -Infinity, NaN for NaN; relative error 1e-7, or 3e-6 when the result is rounded to bf16 anyway.
 template <bool Half> inline vf power_of_two(vf y) {
@@ -176,20 +166,14 @@ template <bool Half> inline vu row_units(const Source& s, int64_t row, int64_t u
 }
 
 // Rows and columns of W × W units change places: log2(W) rounds of perfect shuffles.
-template <size_t... I> inline vu shuffle_low(vu a, vu b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, (I % 2 ? W + I / 2 : I / 2)...);
-}
-template <size_t... I> inline vu shuffle_high(vu a, vu b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, (I % 2 ? W + W / 2 + I / 2 : W / 2 + I / 2)...);
-}
 inline void transpose(vu (&r)[W]) {
 #pragma GCC unroll 4
   for (int round = 1; round < W; round *= 2) {
     vu next[W];
 #pragma GCC unroll 8
     for (int i = 0; i < W / 2; i++) {
-      next[2 * i] = shuffle_low(r[i], r[i + W / 2], std::make_index_sequence<W>());
-      next[2 * i + 1] = shuffle_high(r[i], r[i + W / 2], std::make_index_sequence<W>());
+      next[2 * i] = weave_low(r[i], r[i + W / 2]);
+      next[2 * i + 1] = weave_high(r[i], r[i + W / 2]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < W; i++) r[i] = next[i];
