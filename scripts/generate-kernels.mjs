@@ -53,6 +53,17 @@ ${rows.join("\n")}
 
 inline constexpr int64_t kernel_count = ${rows.length};
 
+// The whole table in one text: a device compares it with its own, so that no build runs programs meant for another.
+inline constexpr const char* table_text =
+${Object.entries(kernels)
+  .map(
+    ([name, fields]) =>
+      `    "${name} ${Object.values(fields)
+        .map(kind => kinds[kind][1])
+        .join("")}\\n"`,
+  )
+  .join("\n")};
+
 }  // namespace heed
 
 #define HEED_KERNELS(X) \\

@@ -2,7 +2,7 @@
 // without them, one line says so and the WASM device serves. HEED_SKIP_NATIVE=1 skips; --force builds again.
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
@@ -46,9 +46,31 @@ function loads() {
   return test.status === 0
 }
 
+/** Waits while another process builds here; what it leaves behind is looked at afterwards. */
+function lock() {
+  mkdirSync(join(root, "build"), { recursive: true })
+  const file = join(root, "build", "heed.lock")
+  for (let tries = 0; tries < 1200; tries++) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: "wx" })
+      process.on("exit", () => rmSync(file, { force: true }))
+      return
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error
+    }
+    try {
+      process.kill(Number(readFileSync(file, "utf8")), 0)
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+    } catch {
+      rmSync(file, { force: true }) // its owner is gone
+    }
+  }
+}
+
 function build() {
   if (process.env.HEED_SKIP_NATIVE === "1") return without("HEED_SKIP_NATIVE=1")
   if (process.platform === "win32") return without("Windows is served by WASM: the kernels need GCC or Clang")
+  lock()
   const wanted = stamp()
   const fresh = existsSync(addon) && existsSync(stampFile) && readFileSync(stampFile, "utf8") === wanted
   if (fresh && !process.argv.includes("--force")) return
@@ -60,8 +82,9 @@ function build() {
   }
   const started = Date.now()
   const jobs = String(availableParallelism())
-  const configured = existsSync(join(root, "build", "Makefile")) && !process.argv.includes("--force")
-  const command = configured ? ["configure", "build"] : ["rebuild"]
+  if (process.argv.includes("--force")) rmSync(join(root, "build", "Release"), { recursive: true, force: true })
+  // Not "rebuild": it empties build/, where the lock and the WASM stamps lie.
+  const command = ["configure", "build"]
   const result = spawnSync(process.execPath, [nodeGyp, ...command, "--jobs", jobs, ...headers()], {
     cwd: root,
     encoding: "utf8",

@@ -34,7 +34,7 @@ struct Job {
 // One engine, its runner thread and the queue between JavaScript and the runner.
 class Runner {
  public:
-  explicit Runner(int threads) : engine(threads), thread_([this] { serve(); }) {}
+  Runner(int threads, const Tier& tier) : engine(threads, tier), thread_([this] { serve(); }) {}
   ~Runner() { close(); }
 
   void push(std::unique_ptr<Job> job) {
@@ -63,7 +63,6 @@ class Runner {
 
   Engine engine;
   napi_threadsafe_function completed = nullptr;
-  napi_env env = nullptr;
   int pending = 0;  // jobs whose completion JavaScript has not seen; only touched on its thread
 
  private:
@@ -171,16 +170,19 @@ void free_runner(napi_env env, void* data, void*) {
   delete runner;
 }
 
-// open(threads, onDone) -> engine
+// open(threads, tier, onDone) -> engine; tier "" is the best one of this machine
 napi_value open(napi_env env, napi_callback_info info) {
-  napi_value values[2];
+  napi_value values[3];
   if (!arguments(env, info, values)) return nullptr;
   int32_t threads = 0;
   if (napi_get_value_int32(env, values[0], &threads) != napi_ok || threads < 1 || threads > 1024)
     return refuse(env, "heed addon: expected 1 to 1024 threads");
-  auto runner = std::make_unique<Runner>(threads);
-  runner->env = env;
-  if (napi_create_threadsafe_function(env, values[1], nullptr, text(env, "heed"), 0, 1, nullptr, nullptr, runner.get(),
+  char name[32] = {};
+  napi_get_value_string_utf8(env, values[1], name, sizeof name, nullptr);
+  const Tier* tier = find_tier(name);
+  if (tier == nullptr) return refuse(env, std::string("this machine does not run the instruction tier ") + name);
+  auto runner = std::make_unique<Runner>(threads, *tier);
+  if (napi_create_threadsafe_function(env, values[2], nullptr, text(env, "heed"), 0, 1, nullptr, nullptr, runner.get(),
                                       complete, &runner->completed) != napi_ok)
     return refuse(env, "heed addon: expected a function");
   napi_unref_threadsafe_function(env, runner->completed);
@@ -351,5 +353,6 @@ NAPI_MODULE_INIT() {
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &made);
     napi_set_named_property(env, exports, name, made);
   }
+  napi_set_named_property(env, exports, "table", text(env, table_text));
   return exports;
 }

@@ -12,46 +12,49 @@
 
 namespace heed {
 
-#define HEED_TIER_TABLE(tier)                \
-  namespace tier {                           \
-  extern const KernelFunction kernels[];     \
-  }
-#if defined(__wasm__)
-HEED_TIER_TABLE(wasm)
+// The tiers of this build, best first. HEED_ONLY_TIER names a single one, for builds with sanitizers.
+#if defined(HEED_ONLY_TIER)
+#define HEED_TIERS(X) X(HEED_ONLY_TIER)
+#elif defined(__wasm__)
+#define HEED_TIERS(X) X(wasm)
 #elif defined(__x86_64__)
-HEED_TIER_TABLE(baseline)
-HEED_TIER_TABLE(avx2)
-HEED_TIER_TABLE(avx512)
+#define HEED_TIERS(X) X(avx512) X(avx2) X(baseline)
 #elif defined(__aarch64__)
-HEED_TIER_TABLE(neon)
+#define HEED_TIERS(X) X(neon)
 #else
-HEED_TIER_TABLE(baseline)
+#define HEED_TIERS(X) X(baseline)
 #endif
 
-const Tier& best_tier() {
-#if defined(__wasm_relaxed_simd__)
-  static const Tier only{"relaxed-simd", wasm::kernels, false};
-  return only;
-#elif defined(__wasm__)
-  static const Tier only{"simd128", wasm::kernels, false};
-  return only;
-#elif defined(__x86_64__)
-  static const Tier tiers[] = {
-      {"avx512", avx512::kernels, true}, {"avx2", avx2::kernels, false}, {"baseline", baseline::kernels, false}};
+#define HEED_DECLARE(name) namespace name { extern const Tier tier; }
+HEED_TIERS(HEED_DECLARE)
+
+namespace {
+
+#define HEED_ADDRESS(name) &name::tier,
+constexpr const Tier* tiers[] = {HEED_TIERS(HEED_ADDRESS)};
+
+// Whether this machine has the instructions of a tier.
+bool supported(const Tier& tier) {
+#if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") &&
-      __builtin_cpu_supports("avx512bf16"))
-    return tiers[0];
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")) return tiers[1];
-  return tiers[2];
-#elif defined(__aarch64__)
-  static const Tier only{"neon", neon::kernels, false};
-  return only;
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  if (std::strcmp(tier.name, "avx2") == 0) return avx2;
+  if (std::strcmp(tier.name, "avx512") == 0)
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16");
 #else
-  static const Tier only{"baseline", baseline::kernels, false};
-  return only;
+  (void)tier;
 #endif
+  return true;
+}
+
+}  // namespace
+
+const Tier* find_tier(const char* name) {
+  for (const Tier* tier : tiers)
+    if ((name == nullptr || *name == 0 || std::strcmp(name, tier->name) == 0) && supported(*tier)) return tier;
+  return nullptr;
 }
 
 namespace {
@@ -210,7 +213,7 @@ void Program::bind(const uint64_t* address) {
   bound_.assign(address, address + slots_);
 }
 
-Engine::Engine(int threads) : tier_(best_tier()), pool_(threads), scratch_(size_t(threads)) {}
+Engine::Engine(int threads, const Tier& tier) : tier_(tier), pool_(threads), scratch_(size_t(threads)) {}
 
 Engine::~Engine() {
   pool_.stop();

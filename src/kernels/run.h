@@ -15,11 +15,11 @@ using KernelFunction = void (*)(const void* arguments, Context& context);
 struct Tier {
   const char* name;
   const KernelFunction* kernels;
-  bool bf16;
+  bool bf16;  // whether it has bf16 dot products
 };
 
-// The best tier that this machine can run.
-const Tier& best_tier();
+// The tier of that name, or the best one for null or "": null when this build or this machine does not have it.
+const Tier* find_tier(const char* name);
 
 // A short text, cut at its end: messages without the standard library's strings, which are heavy in WebAssembly.
 class Message {
@@ -68,7 +68,7 @@ enum class Outcome { done, aborted, failed };
 // Threads, scratch memory, and the one call that runs a program.
 class Engine : public Context {
  public:
-  explicit Engine(int threads);
+  Engine(int threads, const Tier& tier);
   ~Engine();
 
   // Runs a program; `abort` (may be null) is looked at between kernels. One run at a time.

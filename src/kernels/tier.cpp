@@ -56,10 +56,29 @@ HEED_KERNELS(HEED_FIND)
 
 }  // namespace
 
-extern const KernelFunction kernels[];
+namespace {
 #define HEED_ENTRY(NAME) find_##NAME<NAME##_args>(),
-const KernelFunction kernels[] = {HEED_KERNELS(HEED_ENTRY)};
+constexpr KernelFunction kernels[] = {HEED_KERNELS(HEED_ENTRY)};
 #undef HEED_ENTRY
+}  // namespace
+
+#define HEED_TEXT_OF(name) #name
+#define HEED_TEXT(name) HEED_TEXT_OF(name)
+#if defined(__wasm_relaxed_simd__)
+#define HEED_TIER_NAME "relaxed-simd"
+#elif defined(__wasm__)
+#define HEED_TIER_NAME "simd128"
+#else
+#define HEED_TIER_NAME HEED_TEXT(HEED_TIER)
+#endif
+#if defined(__AVX512BF16__)
+constexpr bool has_bf16 = true;
+#else
+constexpr bool has_bf16 = false;
+#endif
+
+extern const Tier tier;
+const Tier tier{HEED_TIER_NAME, kernels, has_bf16};
 
 }  // namespace HEED_TIER
 }  // namespace heed

@@ -185,9 +185,10 @@ heed::Message problem;  // of the last load
 
 HEED_EXPORT(allocate) void* heed_allocate(size_t bytes) { return heed::allocate(bytes); }
 HEED_EXPORT(release) void heed_release(void* memory) { heed::release(memory, 0); }
-HEED_EXPORT(engine) heed::Engine* heed_engine(int threads) { return new heed::Engine(threads); }
+HEED_EXPORT(engine) heed::Engine* heed_engine(int threads) { return new heed::Engine(threads, *heed::find_tier(nullptr)); }
 HEED_EXPORT(serve) void heed_serve(heed::Engine* engine, int thread) { engine->pool().serve(thread); }
 HEED_EXPORT(stop) void heed_stop(heed::Engine* engine) { engine->pool().stop(); }
+HEED_EXPORT(table) const char* heed_table() { return heed::table_text; }
 HEED_EXPORT(has) int heed_has(heed::Engine* engine, int kernel) { return engine->tier().kernels[kernel] != nullptr; }
 
 // Null when the program is wrong; `problem` then says why.

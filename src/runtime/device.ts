@@ -1,5 +1,6 @@
 // What the rest of heed sees of a machine: memory, programs, and one call that runs a program. `native` and `wasm` implement it.
 
+import { type FieldKind, kernels } from "../kernels/table.ts"
 import { HeedError, ValueError } from "../tensor/errors.ts"
 
 /** Memory of one device, 64-byte aligned and zeroed. Garbage collected: what nobody holds, and no run uses, is given back. */
@@ -51,6 +52,31 @@ export interface ProgramDevice {
   read(storage: Storage, offset: number, into: ArrayBufferView): void
   /** Checks and decodes a program; throws a HeedError naming what is wrong. */
   load(image: ProgramImage): LoadedProgram
+}
+
+const fieldLetters: Readonly<Record<FieldKind, string>> = {
+  in: "b",
+  out: "b",
+  inout: "b",
+  "in?": "o",
+  "out?": "o",
+  buffers: "B",
+  int: "n",
+  float: "f",
+  ints: "N",
+  floats: "F",
+}
+
+/** The kernel table as one text, as builds of the kernels carry it: a build with another table must not run our programs. */
+export function tableText(): string {
+  return Object.entries(kernels)
+    .map(
+      ([name, fields]) =>
+        `${name} ${Object.values(fields)
+          .map(kind => fieldLetters[kind])
+          .join("")}\n`,
+    )
+    .join("")
 }
 
 /** Throws unless there is one storage for each slot and each is large enough. */

@@ -5,13 +5,14 @@ import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { HeedError, ValueError } from "../tensor/errors.ts"
 import type { DeviceInfo, LoadedProgram, ProgramDevice, ProgramImage, Storage } from "./device.ts"
-import { checkSlots, checkSpan, kernelFailure } from "./device.ts"
+import { checkSlots, checkSpan, kernelFailure, tableText } from "./device.ts"
 
 type Handle = { readonly handle: unique symbol }
 
 /** What build/Release/heed.node exports; see src/kernels/addon.cpp. */
 interface Addon {
-  open(threads: number, onDone: OnDone): Handle
+  readonly table: string
+  open(threads: number, tier: string, onDone: OnDone): Handle
   describe(engine: Handle): [tier: string, bf16: boolean, ...kernels: string[]]
   allocate(bytes: number): ArrayBuffer | null
   address(memory: ArrayBuffer): number
@@ -38,6 +39,8 @@ type OnDone = (
 export interface NativeOptions {
   /** How many threads compute; default: what the machine and its control group allow. */
   readonly threads?: number
+  /** Instruction tier ("avx512", "avx2", "baseline", "neon"); default: the best one this machine runs. */
+  readonly tier?: string
 }
 
 /** The native device, with a profile of its kernels. */
@@ -48,15 +51,16 @@ export interface NativeDevice extends ProgramDevice {
   profiled(): Map<string, number>
 }
 
-const addonFile = fileURLToPath(new URL("../../build/Release/heed.node", import.meta.url))
+/** HEED_ADDON names another build of the addon: one with sanitizers, for instance. */
+const addonFile = process.env.HEED_ADDON ?? fileURLToPath(new URL("../../build/Release/heed.node", import.meta.url))
 
 /** Why the native device cannot be opened here, or null when it can. */
 export function nativeProblem(): string | null {
   if (!existsSync(addonFile))
     return "the native addon is not built (no C++ compiler at install time, or HEED_SKIP_NATIVE=1)"
   try {
-    loadAddon()
-    return null
+    if (loadAddon().table === tableText()) return null
+    return "the native addon was built from other sources than these (npm run build:native)"
   } catch (error) {
     return `the native addon does not load: ${error instanceof Error ? error.message : String(error)}`
   }
@@ -77,7 +81,7 @@ export function openNative(options: NativeOptions = {}): NativeDevice {
       `native device: ${problem}`,
       "run `npm rebuild heed` with a C++ compiler installed, or use the wasm device",
     )
-  return new NativeMachine(loadAddon(), threads)
+  return new NativeMachine(loadAddon(), threads, options.tier ?? "")
 }
 
 const peakKinds = { f32: 0, bf16: 1, read: 2 } as const
@@ -136,12 +140,12 @@ class NativeMachine implements NativeDevice {
   #addresses = new Float64Array(256)
   #nextId = 1
 
-  constructor(addon: Addon, threads: number) {
+  constructor(addon: Addon, threads: number, wanted: string) {
     const pending = new Map<number, Pending>()
     this.#addon = addon
     this.#pending = pending
     // The callback must not hold this device: the engine holds the callback, and the device holds the engine.
-    this.#engine = addon.open(threads, (id, outcome, kernel, what, position, value, limit) => {
+    const onDone: OnDone = (id, outcome, kernel, what, position, value, limit) => {
       const run = pending.get(id)
       if (run === undefined) return
       pending.delete(id)
@@ -149,12 +153,20 @@ class NativeMachine implements NativeDevice {
       if (outcome === 0) run.resolve()
       else if (outcome === 1) run.reject(run.signal?.reason)
       else run.reject(kernelFailure(kernel ?? "", what ?? "", position ?? 0, value ?? 0, limit ?? 0))
-    })
+    }
+    try {
+      this.#engine = addon.open(threads, wanted, onDone)
+    } catch (error) {
+      throw new ValueError(`native device: ${(error as Error).message}`, undefined, { cause: error })
+    }
     const [tier, bf16, ...kernels] = addon.describe(this.#engine)
     this.kernels = new Set(kernels)
     this.info = {
       name: "native",
-      why: `the C++ addon is built and this machine runs its ${tier} tier`,
+      why:
+        wanted === ""
+          ? `the C++ addon is built and this machine runs its ${tier} tier`
+          : `the ${tier} tier was asked for`,
       threads,
       tier,
       bf16,

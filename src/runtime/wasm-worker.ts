@@ -48,6 +48,7 @@ export interface WasmExports {
   release(address: number): void
   engine(threads: number): number
   serve(engine: number, thread: number): void
+  table(): number
   has(engine: number, kernel: number): number
   load(engine: number, words: number, size: number, slotBytes: number, slots: number): number
   problem(): number

@@ -3,7 +3,7 @@
 import { kernelNames } from "../kernels/table.ts"
 import { HeedError, ValueError } from "../tensor/errors.ts"
 import type { DeviceInfo, LoadedProgram, ProgramDevice, ProgramImage, Storage } from "./device.ts"
-import { checkSlots, checkSpan, kernelFailure } from "./device.ts"
+import { checkSlots, checkSpan, kernelFailure, tableText } from "./device.ts"
 import type { FromThread, ToThread, WasmExports } from "./wasm-worker.ts"
 import { wasmImports, wasmThread } from "./wasm-worker.ts"
 
@@ -36,6 +36,7 @@ export interface WasmOptions {
 }
 
 const stackBytes = 1 << 20
+const rebuild = "in a clone of the repository run `npm run build:wasm`"
 const mostPages = 65535
 
 const browserHost: WasmHost = {
@@ -81,7 +82,7 @@ async function compileBest(host: WasmHost, folder: URL): Promise<{ module: WebAs
   }
   throw new HeedError(
     `wasm device: expected its binary in ${folder.href}, but got: ${problem instanceof Error ? problem.message : problem}`,
-    "in a clone of the repository run `npm run build:wasm`",
+    rebuild,
     { cause: problem },
   )
 }
@@ -103,6 +104,10 @@ export async function openWasm(options: WasmOptions = {}): Promise<ProgramDevice
   const instance = await WebAssembly.instantiate(module, wasmImports(module, memory))
   const exports = instance.exports as unknown as WasmExports
   exports._initialize()
+  const table = exports.table() >>> 0
+  const bytes = new Uint8Array(memory.buffer).slice(table, table + 8192)
+  if (new TextDecoder().decode(bytes.subarray(0, bytes.indexOf(0))) !== tableText())
+    throw new HeedError("wasm device: expected kernels of this version, but heed.wasm was built from others", rebuild)
   const engine = exports.engine(threads) >>> 0
   const pool = await Promise.all(
     Array.from({ length: threads }, (_, thread) => startThread(host, { module, memory, engine, thread, exports })),

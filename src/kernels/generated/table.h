@@ -397,6 +397,35 @@ inline constexpr Signature signatures[] = {
 
 inline constexpr int64_t kernel_count = 26;
 
+// The whole table in one text: a device compares it with its own, so that no build runs programs meant for another.
+inline constexpr const char* table_text =
+    "pointwise BNnNNNFN\n"
+    "reduce BNNNFnbnnnnn\n"
+    "copy bbnNNN\n"
+    "matmul bbobnnnnnnnnnnnNNfnn\n"
+    "attention bbbooooobbnnnnnnnnnNNNNNNffnnfnn\n"
+    "attention_backward bbbooooobbbbbbnnnnnnnNNNNNNNNNNffnnfnn\n"
+    "layer_norm boobbbnnf\n"
+    "layer_norm_backward bobbbboonn\n"
+    "rms_norm bobbnnff\n"
+    "rms_norm_backward bobbbonnf\n"
+    "softmax_rows bbnnn\n"
+    "softmax_rows_backward bbbnnn\n"
+    "gather_rows bbbnnnnn\n"
+    "scatter_add_rows bbbnnn\n"
+    "take_along bbbnnnnn\n"
+    "scatter_add_along bbbnnnn\n"
+    "cross_entropy bbobbnnnf\n"
+    "cross_entropy_backward bbobbbnnnf\n"
+    "linear_cross_entropy bbobbbnnnnfn\n"
+    "linear_cross_entropy_backward bbobbbbbonnnnfn\n"
+    "random bbnnn\n"
+    "sort_rows bobnnnnn\n"
+    "cumulative_sum bbnnnnn\n"
+    "iota bnnn\n"
+    "write_slice bbbnnnnn\n"
+    "read_slice bbbnnnnn\n";
+
 }  // namespace heed
 
 #define HEED_KERNELS(X) \

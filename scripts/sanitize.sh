@@ -1,0 +1,79 @@
+#!/bin/sh
+# Runs tests of the native device with its kernels under AddressSanitizer + UndefinedBehaviorSanitizer, then under ThreadSanitizer.
+#   scripts/sanitize.sh [--address | --thread] [test files and vitest options]      default: tests/runtime/device.test.ts tests/ops
+# HEED_SANITIZE_TIER chooses the instruction tier (default: the best of this machine). Needs g++ with libasan, libubsan and libtsan.
+set -eu
+cd "$(dirname "$0")/.."
+
+modes="address thread"
+case "${1:-}" in
+  --address) modes=address; shift ;;
+  --thread) modes=thread; shift ;;
+esac
+if [ $# -eq 0 ]; then
+  set -- tests/runtime/device.test.ts
+  if [ -d tests/ops ]; then set -- "$@" tests/ops; fi
+fi
+
+tier=${HEED_SANITIZE_TIER:-}
+flags_of() {
+  case "$1" in
+    avx512) echo "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512bf16" ;;
+    avx2) echo "-mavx2 -mfma -mf16c" ;;
+    *) echo "" ;;
+  esac
+}
+if [ -z "$tier" ]; then
+  case "$(uname -m)" in
+    x86_64)
+      tier=baseline
+      if grep -q -w avx2 /proc/cpuinfo; then tier=avx2; fi
+      if grep -q -w avx512_bf16 /proc/cpuinfo && grep -q -w avx512_vnni /proc/cpuinfo; then tier=avx512; fi
+      ;;
+    aarch64) tier=neon ;;
+    *) tier=baseline ;;
+  esac
+fi
+
+headers="$(node -p 'require("node:path").join(require("node:path").dirname(process.execPath), "..", "include", "node")')"
+common="-std=c++20 -g -O1 -fPIC -fno-omit-frame-pointer -fno-math-errno -fno-trapping-math -fno-exceptions -fno-rtti -Wno-psabi -Isrc/kernels -I$headers"
+
+for mode in $modes; do
+  case "$mode" in
+    # A float converted to an integer type it does not fit and a division by zero have defined results on the machines we run on.
+    address) sanitizers="-fsanitize=address,undefined -fno-sanitize-recover=undefined"; library=libasan.so ;;
+    thread) sanitizers="-fsanitize=thread"; library=libtsan.so ;;
+  esac
+  out="build/sanitize-$mode"
+  mkdir -p "$out"
+  echo "sanitize: building the $tier kernels with $sanitizers"
+  # shellcheck disable=SC2046,SC2086
+  g++ $common $sanitizers $(flags_of "$tier") "-DHEED_TIER=$tier" -c src/kernels/tier.cpp -o "$out/tier.o" &
+  kernels=$!
+  for unit in addon run threads memory peak; do
+    # shellcheck disable=SC2086
+    g++ $common $sanitizers "-DHEED_ONLY_TIER=$tier" -c "src/kernels/$unit.cpp" -o "$out/$unit.o"
+  done
+  wait "$kernels"
+  # shellcheck disable=SC2086
+  g++ -shared $sanitizers "$out"/*.o -o "$out/heed.node"
+  echo "sanitize: $* under $mode"
+  # The runtime comes before Node itself; leaks are V8's business. ThreadSanitizer needs a fixed address layout.
+  runner=""
+  if [ "$mode" = thread ] && command -v setarch > /dev/null; then runner="setarch $(uname -m) -R"; fi
+  log="$PWD/$out/report"
+  rm -f "$log".*
+  status=0
+  HEED_ADDON="$PWD/$out/heed.node" \
+    ASAN_OPTIONS="detect_leaks=0:log_path=$log" UBSAN_OPTIONS="print_stacktrace=1:log_path=$log" \
+    TSAN_OPTIONS="suppressions=$PWD/scripts/sanitize-thread.txt:log_path=$log:exitcode=66" \
+    LD_PRELOAD="$(g++ -print-file-name="$library")" \
+    $runner node node_modules/vitest/vitest.mjs run --maxWorkers 1 "$@" || status=$?
+  if ls "$log".* > /dev/null 2>&1; then
+    head -c 20000 "$log".*
+    echo "sanitize: $mode found the above" >&2
+    exit 1
+  fi
+  if [ "$status" -ne 0 ]; then exit "$status"; fi
+done
+echo "sanitize: clean"
