@@ -365,7 +365,7 @@ export interface AttentionOptions {
   readonly bias?: Tensor
   /** Factor of q·k; 1 / √K by default. */
   readonly scale?: number
-  /** Scores become cap · tanh(score / cap). */
+  /** Scaled scores become cap · tanh(score / cap), before the bias. */
   readonly softCap?: number
   /** Rate of dropped attention weights; needs `key`. */
   readonly dropout?: number

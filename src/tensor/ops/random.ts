@@ -47,7 +47,7 @@ const draws: Readonly<Record<Distribution, (words: readonly number[], i: number)
   uniform: (words, i) => (words[i]! >>> 8) * unit,
   // Box and Muller 1958: each pair of words gives a pair of numbers
   normal: (words, i) => {
-    const radius = Math.sqrt(-2 * Math.log(1 - (words[i & 2]! >>> 8) * unit))
+    const radius = Math.sqrt(-2 * Math.log(((words[i & 2]! >>> 8) + 1) * unit))
     const angle = 2 * Math.PI * (words[(i & 2) + 1]! >>> 8) * unit
     return radius * (i & 1 ? Math.sin(angle) : Math.cos(angle))
   },
