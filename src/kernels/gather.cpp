@@ -1,155 +1,159 @@
-// Looking rows up and adding rows back: indices come at run time, so every one is checked; a bad one is reported and skipped.
-#include <cstring>
-
+// Rows and elements by index, the sums that go back to them, and slices whose start is known at run time. An index out of range
+// fails the run and reads as zeros; sums are added in the order of the indices whatever the number of threads.
 #include "generated/table.h"
-#include "vector.h"
+#include "machine_operand.h"
 
 namespace heed {
 namespace HEED_TIER {
 namespace gathering {
 
-// Bytes that one thread should at least move.
-constexpr int64_t grain = 1 << 16;
+constexpr int64_t chunk_bytes = 65536;
 
-inline int64_t rows_per_chunk(int64_t bytes_per_row) { return bytes_per_row >= grain ? 1 : grain / (bytes_per_row + 1) + 1; }
-
-inline int64_t chunks(int64_t count, int64_t per_chunk) { return (count + per_chunk - 1) / per_chunk; }
-
-// The index at `position`, or -1 after reporting one outside 0..limit-1.
-inline int64_t checked(Context& context, const char* kernel, const int32_t* indices, int64_t position, int64_t limit) {
-  const int64_t index = indices[position];
-  if (index >= 0 && index < limit) return index;
-  context.fail(kernel, "index", position, index, limit);
-  return -1;
+HEED_INLINE bool inside(Context& context, const char* kernel, int64_t position, int64_t index, int64_t count) {
+  if (index >= 0 && index < count) return true;
+  context.fail(kernel, "index", position, index, count);
+  return false;
 }
 
-inline void widen(float* to, const uint16_t* from, int64_t n, bool bf16) {
-  int64_t i = 0;
-  for (; i + W <= n; i += W) store(to + i, bf16 ? load_bf16(from + i) : load_f16(from + i));
-  if (i < n) store_partial(to + i, bf16 ? load_bf16_partial(from + i, int(n - i)) : load_f16_partial(from + i, int(n - i)), int(n - i));
+inline void zero(Context& context, float* to, int64_t count) {
+  constexpr int64_t chunk = 65536;
+  context.parallel((count + chunk - 1) / chunk, [&](int64_t i, int) {
+    const int64_t end = (i + 1) * chunk < count ? (i + 1) * chunk : count;
+    std::memset(to + i * chunk, 0, size_t(end - i * chunk) * 4);
+  });
 }
 
-inline void add_into(float* to, const float* from, int64_t n) {
+HEED_INLINE void add_run(float* to, const float* from, int64_t n) {
   int64_t i = 0;
   for (; i + W <= n; i += W) store(to + i, load(to + i) + load(from + i));
-  if (i < n) store_partial(to + i, load_partial(to + i, int(n - i)) + load_partial(from + i, int(n - i)), int(n - i));
+  for (; i < n; i++) to[i] += from[i];
 }
 
-inline int64_t element_bytes(int64_t type) {
-  return type == F32 || type == I32 ? 4 : type == BF16 || type == F16 ? 2 : 1;
+template <class T> void take(const take_along_args& a, Context& context) {
+  const T* source = a.source.as<T>();
+  T* output = a.output.as<T>();
+  const int32_t* indices = a.indices.i32();
+  const int64_t rows = a.outer * a.size, inner = a.inner;
+  const int64_t together = inner < 8192 ? 8192 / inner : 1;
+  context.parallel((rows + together - 1) / together, [&](int64_t chunk, int) {
+    const int64_t end = (chunk + 1) * together < rows ? (chunk + 1) * together : rows;
+    for (int64_t row = chunk * together; row < end; row++) {
+      const T* from = source + row / a.size * a.count * inner;
+      for (int64_t i = 0; i < inner; i++) {
+        const int64_t at = row * inner + i;
+        output[at] = inside(context, "take_along", at, indices[at], a.count) ? from[indices[at] * inner + i] : T(0);
+      }
+    }
+  });
+}
+
+// Bytes of slices, outer by outer; cut so that a few long ones still keep every thread busy.
+template <class Copy> void each_slice(Context& context, int64_t outer, int64_t bytes, Copy copy) {
+  if (bytes == 0) return;
+  const int64_t pieces = (bytes + chunk_bytes - 1) / chunk_bytes;
+  const int64_t together = bytes < chunk_bytes ? chunk_bytes / bytes : 1;
+  const int64_t tasks = outer * pieces;
+  context.parallel((tasks + together - 1) / together, [&](int64_t chunk, int) {
+    for (int64_t task = chunk * together; task < tasks && task < (chunk + 1) * together; task++) {
+      const int64_t first = task % pieces * chunk_bytes;
+      copy(task / pieces, first, bytes - first < chunk_bytes ? bytes - first : chunk_bytes);
+    }
+  });
 }
 
 }  // namespace gathering
 
 void gather_rows(const gather_rows_args& a, Context& context) {
-  using namespace gathering;
+  if (a.rows * a.size == 0) return;
+  const int64_t from_bytes = machine::element_bytes(a.type), to_bytes = machine::element_bytes(a.outputType);
+  const int64_t from_row = a.size * from_bytes, to_row = a.size * to_bytes;
+  const char* source = a.source.as<char>();
+  char* output = a.output.as<char>();
   const int32_t* indices = a.indices.i32();
-  const bool convert = (a.type == BF16 || a.type == F16) && a.outputType == F32;
-  const int64_t from_bytes = a.size * element_bytes(a.type);
-  const int64_t to_bytes = a.size * element_bytes(a.outputType);
-  const int64_t per_chunk = rows_per_chunk(to_bytes);
-  context.parallel(chunks(a.rows, per_chunk), [&](int64_t chunk, int) {
-    const int64_t end = (chunk + 1) * per_chunk < a.rows ? (chunk + 1) * per_chunk : a.rows;
-    for (int64_t row = chunk * per_chunk; row < end; row++) {
-      const int64_t index = checked(context, "gather_rows", indices, row, a.count);
-      uint8_t* to = a.output.u8() + row * to_bytes;
-      if (index < 0) std::memset(to, 0, size_t(to_bytes));
-      else if (convert) widen(reinterpret_cast<float*>(to), a.source.u16() + index * a.size, a.size, a.type == BF16);
-      else std::memcpy(to, a.source.u8() + index * from_bytes, size_t(from_bytes));
+  const int64_t together = to_row < gathering::chunk_bytes ? gathering::chunk_bytes / to_row : 1;
+  context.parallel((a.rows + together - 1) / together, [&](int64_t chunk, int) {
+    const int64_t end = (chunk + 1) * together < a.rows ? (chunk + 1) * together : a.rows;
+    for (int64_t i = chunk * together; i < end; i++) {
+      char* to = output + i * to_row;
+      if (!gathering::inside(context, "gather_rows", i, indices[i], a.count)) std::memset(to, 0, size_t(to_row));
+      else if (a.type == a.outputType) std::memcpy(to, source + indices[i] * from_row, size_t(to_row));
+      else machine::load_run(to, source + indices[i] * from_row, a.type, from_bytes, 1, a.size);
     }
   });
 }
 
 void scatter_add_rows(const scatter_add_rows_args& a, Context& context) {
-  using namespace gathering;
-  const int32_t* indices = a.indices.i32();
   const float* x = a.x.f32();
   float* output = a.output.f32();
-  for (int64_t row = 0; row < a.rows; row++) checked(context, "scatter_add_rows", indices, row, a.count);
-  // every thread owns columns, and adds rows in their order
-  const int64_t most = (a.rows + a.count) * 4 > 0 ? grain / ((a.rows + a.count) * 4) + 1 : 1;
-  const int64_t columns = (most + W - 1) / W * W > 4 * W ? (most + W - 1) / W * W : 4 * W;
-  context.parallel(chunks(a.size, columns), [&](int64_t chunk, int) {
-    const int64_t from = chunk * columns;
-    const int64_t n = from + columns < a.size ? columns : a.size - from;
-    for (int64_t row = 0; row < a.count; row++) std::memset(output + row * a.size + from, 0, size_t(n) * 4);
-    for (int64_t row = 0; row < a.rows; row++) {
-      const int64_t index = indices[row];
-      if (index >= 0 && index < a.count) add_into(output + index * a.size + from, x + row * a.size + from, n);
-    }
+  const int32_t* indices = a.indices.i32();
+  const int64_t size = a.size, rows = a.rows;
+  gathering::zero(context, output, a.count * size);
+  for (int64_t i = 0; i < rows; i++) gathering::inside(context, "scatter_add_rows", i, indices[i], a.count);
+  // wide rows are shared out by columns, narrow ones by ranges of the output; each adds in the order of i
+  const int64_t columns = 64, tiles = size >= 2 * columns ? (size + columns - 1) / columns : 1;
+  const int64_t ranges = tiles == 1 && rows * size > 32768 ? 8 : 1, range = (a.count + ranges - 1) / ranges;
+  context.parallel(tiles * ranges, [&](int64_t task, int) {
+    const int64_t first = tiles > 1 ? task * columns : 0;
+    const int64_t width = tiles > 1 ? (size - first < columns ? size - first : columns) : size;
+    const int64_t low = ranges > 1 ? task * range : 0;
+    const int64_t high = ranges > 1 && low + range < a.count ? low + range : a.count;
+    for (int64_t i = 0; i < rows; i++)
+      if (indices[i] >= low && indices[i] < high)
+        gathering::add_run(output + indices[i] * size + first, x + i * size + first, width);
   });
 }
 
 void take_along(const take_along_args& a, Context& context) {
-  using namespace gathering;
-  const int64_t per_outer = a.size * a.inner;
-  const int64_t per_chunk = rows_per_chunk(per_outer * a.width);
-  const auto take = [&](auto* to, const auto* from) {
-    context.parallel(chunks(a.outer, per_chunk), [&](int64_t chunk, int) {
-      const int64_t end = (chunk + 1) * per_chunk < a.outer ? (chunk + 1) * per_chunk : a.outer;
-      for (int64_t o = chunk * per_chunk; o < end; o++)
-        for (int64_t j = 0; j < a.size; j++)
-          for (int64_t i = 0; i < a.inner; i++) {
-            const int64_t at = o * per_outer + j * a.inner + i;
-            const int64_t index = checked(context, "take_along", a.indices.i32(), at, a.count);
-            if (index < 0) to[at] = 0;
-            else to[at] = from[(o * a.count + index) * a.inner + i];
-          }
-    });
-  };
-  if (a.width == 8) take(a.output.as<uint64_t>(), a.source.as<const uint64_t>());
-  else if (a.width == 4) take(a.output.as<uint32_t>(), a.source.as<const uint32_t>());
-  else if (a.width == 2) take(a.output.as<uint16_t>(), a.source.as<const uint16_t>());
-  else take(a.output.as<uint8_t>(), a.source.as<const uint8_t>());
+  if (a.outer * a.size * a.inner == 0) return;
+  switch (a.width) {
+    case 1: return gathering::take<uint8_t>(a, context);
+    case 2: return gathering::take<uint16_t>(a, context);
+    case 4: return gathering::take<uint32_t>(a, context);
+    case 8: return gathering::take<uint64_t>(a, context);
+    default: context.fail("take_along", "width", 0, a.width, 8);
+  }
 }
 
 void scatter_add_along(const scatter_add_along_args& a, Context& context) {
-  using namespace gathering;
-  const int64_t per_outer = a.size * a.inner;
-  const int64_t per_chunk = rows_per_chunk((per_outer + a.count * a.inner) * 4);
-  context.parallel(chunks(a.outer, per_chunk), [&](int64_t chunk, int) {
-    const int64_t end = (chunk + 1) * per_chunk < a.outer ? (chunk + 1) * per_chunk : a.outer;
-    for (int64_t o = chunk * per_chunk; o < end; o++) {
-      float* to = a.output.f32() + o * a.count * a.inner;
-      std::memset(to, 0, size_t(a.count * a.inner) * 4);
+  const float* x = a.x.f32();
+  float* output = a.output.f32();
+  const int32_t* indices = a.indices.i32();
+  const int64_t inner = a.inner;
+  gathering::zero(context, output, a.outer * a.count * inner);
+  if (a.outer * a.size * inner == 0) return;
+  const int64_t columns = 64, tiles = (inner + columns - 1) / columns, tasks = a.outer * tiles;
+  const int64_t each = a.size * (inner < columns ? inner : columns), together = each < 8192 ? 8192 / each : 1;
+  context.parallel((tasks + together - 1) / together, [&](int64_t chunk, int) {
+    for (int64_t task = chunk * together; task < tasks && task < (chunk + 1) * together; task++) {
+      const int64_t o = task / tiles, first = task % tiles * columns;
+      const int64_t end = first + columns < inner ? first + columns : inner;
+      float* to = output + o * a.count * inner;
       for (int64_t j = 0; j < a.size; j++)
-        for (int64_t i = 0; i < a.inner; i++) {
-          const int64_t at = o * per_outer + j * a.inner + i;
-          const int64_t index = checked(context, "scatter_add_along", a.indices.i32(), at, a.count);
-          if (index >= 0) to[index * a.inner + i] += a.x.f32()[at];
+        for (int64_t i = first; i < end; i++) {
+          const int64_t at = (o * a.size + j) * inner + i;
+          if (gathering::inside(context, "scatter_add_along", at, indices[at], a.count)) to[indices[at] * inner + i] += x[at];
         }
     }
   });
 }
 
 void write_slice(const write_slice_args& a, Context& context) {
-  using namespace gathering;
-  const int64_t start = a.start.i32()[0];
-  const int64_t last = a.count - a.size;
-  if (start < 0 || start > last) return context.fail("write_slice", "start", 0, start, last + 1);
-  const int64_t bytes = a.size * a.inner * a.width;
-  const int64_t per_chunk = rows_per_chunk(bytes);
-  context.parallel(chunks(a.outer, per_chunk), [&](int64_t chunk, int) {
-    const int64_t end = (chunk + 1) * per_chunk < a.outer ? (chunk + 1) * per_chunk : a.outer;
-    for (int64_t o = chunk * per_chunk; o < end; o++)
-      std::memcpy(a.base.u8() + (o * a.count + start) * a.inner * a.width, a.value.u8() + o * bytes, size_t(bytes));
+  const int64_t start = *a.start.i32(), row = a.inner * a.width, bytes = a.size * row;
+  if (start < 0 || start > a.count - a.size)
+    return context.fail("write_slice", "start", 0, start, a.count - a.size + 1);
+  gathering::each_slice(context, a.outer, bytes, [&](int64_t o, int64_t first, int64_t n) {
+    std::memcpy(a.base.as<char>() + (o * a.count + start) * row + first, a.value.as<char>() + o * bytes + first, size_t(n));
   });
 }
 
 void read_slice(const read_slice_args& a, Context& context) {
-  using namespace gathering;
-  const int64_t start = a.start.i32()[0];
-  const int64_t last = a.count - a.size;
-  const int64_t bytes = a.size * a.inner * a.width;
-  if (start < 0 || start > last) {
-    std::memset(a.output.u8(), 0, size_t(bytes * a.outer));
-    return context.fail("read_slice", "start", 0, start, last + 1);
-  }
-  const int64_t per_chunk = rows_per_chunk(bytes);
-  context.parallel(chunks(a.outer, per_chunk), [&](int64_t chunk, int) {
-    const int64_t end = (chunk + 1) * per_chunk < a.outer ? (chunk + 1) * per_chunk : a.outer;
-    for (int64_t o = chunk * per_chunk; o < end; o++)
-      std::memcpy(a.output.u8() + o * bytes, a.base.u8() + (o * a.count + start) * a.inner * a.width, size_t(bytes));
+  const int64_t start = *a.start.i32(), row = a.inner * a.width, bytes = a.size * row;
+  const bool fits = start >= 0 && start <= a.count - a.size;
+  if (!fits) context.fail("read_slice", "start", 0, start, a.count - a.size + 1);
+  gathering::each_slice(context, a.outer, bytes, [&](int64_t o, int64_t first, int64_t n) {
+    char* to = a.output.as<char>() + o * bytes + first;
+    if (fits) std::memcpy(to, a.base.as<char>() + (o * a.count + start) * row + first, size_t(n));
+    else std::memset(to, 0, size_t(n));
   });
 }
 
