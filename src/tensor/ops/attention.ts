@@ -8,156 +8,28 @@ import {
   broadcastShapes,
   checkInteger,
   formatShape,
+  isContiguous,
   type Layout,
-  type Shape,
   sizeOf,
 } from "../shape.ts"
 import { tap } from "../tap.ts"
 import type { Signature, Tensor } from "../tensor.ts"
-import { arange } from "./create.ts"
-import { type Compute, matmul } from "./matmul.ts"
-import { reshape, transpose, unsqueeze } from "./move.ts"
 import {
-  abs,
-  add,
-  div,
-  eq,
-  exp,
-  full,
-  ge,
-  gt,
-  log,
-  logicalAnd,
-  lt,
-  mul,
-  stopGradient,
-  sub,
-  tanh,
-  where,
-} from "./pointwise.ts"
-import { dropoutMask, nextStream } from "./random.ts"
-import { max, sum } from "./reduce.ts"
+  type AttentionAttributes,
+  type Extra,
+  extras,
+  gradients,
+  grouped,
+  type Named,
+  named,
+  type Sizes,
+  sizesOf,
+  weightsOf,
+} from "./attention-formula.ts"
+import { reshape } from "./move.ts"
+import { full, mul } from "./pointwise.ts"
+import { nextStream } from "./random.ts"
 import { floating, truthValues, wholeNumbers } from "./types.ts"
-
-/** Inputs behind q, k and v, in this order where they are present. */
-const extras = ["bias", "mask", "lengths", "offset", "key"] as const
-
-type Extra = (typeof extras)[number]
-
-interface AttentionAttributes {
-  readonly causal: boolean
-  /** Keys at this distance or farther are hidden; 0: none. */
-  readonly window: number
-  readonly scale: number
-  /** 0: none. */
-  readonly cap: number
-  /** Rate of dropped weights; 0: none. */
-  readonly dropout: number
-  readonly stream: number
-  readonly compute: Compute
-  /** Which extra inputs there are. */
-  readonly extras: readonly Extra[]
-}
-
-type Named = { readonly [name in Extra]?: Tensor }
-
-function named(inputs: readonly Tensor[], attributes: AttentionAttributes): Named {
-  return Object.fromEntries(attributes.extras.map((name, i) => [name, inputs[i]!]))
-}
-
-interface Sizes {
-  readonly B: number
-  readonly H: number
-  readonly G: number
-  readonly T: number
-  readonly S: number
-  readonly K: number
-  readonly V: number
-}
-
-function sizesOf(q: { readonly shape: Shape }, k: { readonly shape: Shape }, v: { readonly shape: Shape }): Sizes {
-  const [B, H, T, K] = q.shape as [number, number, number, number]
-  return { B, H, G: k.shape[1]!, T, S: k.shape[2]!, K, V: v.shape[3]! }
-}
-
-/** Which keys each query may see, bool broadcastable to [B H T S]; null: all. */
-function visibility(
-  { T, S }: Sizes,
-  { mask, lengths, offset }: Named,
-  { causal, window }: AttentionAttributes,
-): Tensor | null {
-  let seen: Tensor | null = mask ?? null
-  const also = (condition: Tensor): void => {
-    seen = seen ? logicalAnd(seen, condition) : condition
-  }
-  if (causal || window > 0) {
-    // positions counted so that query 0 stands at `offset`
-    const query = unsqueeze(add(arange(T), offset ? reshape(offset, []) : S - T), 1)
-    const distance = sub(query, arange(S)) // [T S]
-    if (causal) also(ge(distance, 0))
-    if (window > 0) also(lt(abs(distance), window))
-  }
-  if (lengths) also(lt(arange(S), reshape(lengths, [-1, 1, 1, 1])))
-  return seen
-}
-
-/** A [B H T X] Bᵀ-like product with grouped heads: the heads of a group share `b` [B G X Y]. */
-function grouped(a: Tensor, b: Tensor): Tensor {
-  const [batch, heads, rows, inner] = a.shape as [number, number, number, number]
-  const groups = b.shape[1]!
-  if (heads === groups) return matmul(a, b)
-  const y = matmul(reshape(a, [batch, groups, (heads / groups) * rows, inner]), b)
-  return reshape(y, [batch, heads, rows, b.shape[3]!])
-}
-
-/** Aᵀ B summed over the heads of a group: a [B H T X], b [B H T Y] -> [B G X Y]. */
-function groupedSum(a: Tensor, b: Tensor, groups: number): Tensor {
-  const fold = (t: Tensor): Tensor => {
-    const [batch, heads, rows, inner] = t.shape as [number, number, number, number]
-    return reshape(t, [batch, groups, (heads / groups) * rows, inner])
-  }
-  return matmul(transpose(fold(a)), fold(b))
-}
-
-interface Weights {
-  /** After scale and cap. */
-  readonly capped: Tensor
-  /** After scale, cap and bias, before masking. */
-  readonly scores: Tensor
-  /** After the softmax, before dropout; rows without visible keys are 0. */
-  readonly pattern: Tensor
-  readonly logsumexp: Tensor
-  /** What multiplies the pattern, or null without dropout. */
-  readonly kept: Tensor | null
-}
-
-const keep = { keepDims: true }
-
-function weightsOf(
-  q: Tensor,
-  k: Tensor,
-  sizes: Sizes,
-  extra: Named,
-  attributes: AttentionAttributes,
-  label: (name: string, x: Tensor) => Tensor,
-): Weights {
-  const { B, H, T, S } = sizes
-  const { scale, cap, dropout, stream } = attributes
-  const raw = mul(grouped(q, transpose(k)), scale)
-  const capped = cap > 0 ? mul(tanh(div(raw, cap)), cap) : raw
-  const scores = label("scores", extra.bias ? add(capped, extra.bias) : capped)
-  const seen = visibility(sizes, extra, attributes)
-  const masked = seen ? where(seen, scores, -Infinity) : scores
-  const top = stopGradient(max(masked, -1, keep))
-  const shift = where(eq(top, -Infinity), 0, top)
-  const e = exp(sub(masked, shift))
-  const total = sum(e, -1, keep)
-  const some = gt(total, 0)
-  const pattern = label("pattern", div(e, where(some, total, 1)))
-  const logsumexp = where(some, add(log(where(some, total, 1)), shift), -Infinity)
-  const kept = dropout > 0 ? dropoutMask([B, H, T, S], dropout, extra.key!, stream) : null
-  return { capped, scores, pattern, logsumexp: reshape(logsumexp, [B, H, T]), kept }
-}
 
 /** Rows, columns and the adjacent last axis: what kernels ask of q, k and v. */
 const adjacent = (layout: Layout): boolean => layout.strides[3] === 1 || layout.shape[3] === 1
@@ -203,7 +75,7 @@ const acceptsFrom =
   (input: number, layout: Layout): boolean => {
     if (matrices.includes(input)) return adjacent(layout)
     const name = attributes.extras[input - first]
-    return name === "bias" || name === "mask"
+    return name === "bias" || name === "mask" || isContiguous(layout)
   }
 
 const shortTypes = ["f32", "bf16"]
@@ -275,32 +147,6 @@ const attentionRecord: OpRecord<AttentionAttributes> = {
     const { dq, dk, dv, dbias } = gradients(wide[0]!, wide[1]!, wide[2]!, dz!, named(rest, attributes), attributes)
     return [dq, dk, dv, ...rest.map((_, i) => (i === place ? dbias : null))]
   },
-}
-
-/** The textbook gradients. dbias has the bias's own shape (null without one). */
-function gradients(q: Tensor, k: Tensor, v: Tensor, dz: Tensor, extra: Named, attributes: AttentionAttributes) {
-  const { scale, cap } = attributes
-  const sizes = sizesOf(q, k, v)
-  const { capped, pattern, kept } = weightsOf(q, k, sizes, extra, attributes, (_, x) => x)
-  const drop = (x: Tensor): Tensor => (kept ? mul(x, kept) : x)
-  const dpattern = drop(grouped(dz, transpose(v)))
-  const dscores = mul(pattern, sub(dpattern, sum(mul(dpattern, pattern), -1, keep)))
-  // d cap·tanh(x / cap) / dx = 1 - tanh²
-  const slope = div(capped, cap || 1)
-  const draw = cap > 0 ? mul(dscores, sub(1, mul(slope, slope))) : dscores
-  const dsimilarity = mul(draw, scale)
-  return {
-    dq: grouped(dsimilarity, k),
-    dk: groupedSum(dsimilarity, q, sizes.G),
-    dv: groupedSum(drop(pattern), dz, sizes.G),
-    dbias: extra.bias ? sumToShape(dscores, extra.bias.shape) : null,
-  }
-}
-
-/** Sums over the axes along which `shape` (of the same rank) was repeated. */
-function sumToShape(x: Tensor, shape: Shape): Tensor {
-  const axes = x.shape.flatMap((n, i) => (shape[i] === 1 && n !== 1 ? [i] : []))
-  return axes.length === 0 ? x : sum(x, axes, keep)
 }
 
 // inputs q, k, v, z, logsumexp, dz, extras; outputs dq, dk, dv. The definition needs neither z nor logsumexp.
