@@ -1,0 +1,152 @@
+// defineModel: a family is its options, how a model is built of them, and one table of published names. From this come reading and
+// writing config.json, loading and saving.
+
+import { type Declaration, nearestName, type Options, type ValuesOf } from "../config/index.ts"
+import { Initializer, type InitializerOptions } from "../nn/index.ts"
+import { HeedError, ValueError } from "../tensor/index.ts"
+import type { Model } from "./model.ts"
+import { type Codec, checkFixed, fixedKeys, harmlessKeys } from "./published.ts"
+import type { WeightTable } from "./weights.ts"
+
+/** A configuration as it stands in config.json. */
+export type PublishedConfig = Readonly<Record<string, unknown>>
+
+/** What a family is defined by. */
+export interface ModelDefinition<O extends Options, M extends Model> {
+  /** `model_type` of published configurations. */
+  readonly name: string
+  /** Its options; the first alias of each is its published name. */
+  readonly config: Declaration<O>
+  /** Published architecture of each value of the option `head`. */
+  readonly architectures: Readonly<Record<string, string>>
+  readonly build: (config: ValuesOf<Declaration<O>>, init: Initializer) => M
+  readonly weights: WeightTable
+  /** How values of options are published where they differ. */
+  readonly codecs?: Readonly<Record<string, Codec>>
+  /** Further published keys that change nothing. */
+  readonly harmless?: readonly string[]
+  /** Checks options against each other; throws ValueError. */
+  readonly check?: (config: ValuesOf<Declaration<O>>) => void
+}
+
+/** How a published configuration is read. */
+export interface ReadConfigOptions {
+  /** Names the configuration in errors. */
+  readonly source?: string
+  /** Unknown keys to leave aside although they might change what is computed. */
+  readonly ignore?: readonly string[]
+  /** The head to build, instead of the one of `architectures`. */
+  readonly head?: string
+}
+
+/** A family of models. */
+export interface ModelFamily<C = Readonly<Record<string, unknown>>, M extends Model = Model> {
+  readonly name: string
+  readonly declaration: Declaration
+  readonly architectures: Readonly<Record<string, string>>
+  readonly weights: WeightTable
+  /** A model with random weights; options that are left out have their defaults. Throws ConfigError, ValueError. */
+  build(config?: { readonly [K in keyof C]?: C[K] | undefined }, init?: InitializerOptions): M
+  /** The options of a published configuration. Throws ConfigError, ValueError for what is unknown or not built here. */
+  readConfig(published: PublishedConfig, options?: ReadConfigOptions): C
+  /** The published configuration of options. */
+  writeConfig(config: C): Record<string, unknown>
+}
+
+/** Defines a family. */
+export function defineModel<O extends Options, M extends Model>(
+  definition: ModelDefinition<O, M>,
+): ModelFamily<ValuesOf<Declaration<O>>, M> {
+  type Config = ValuesOf<Declaration<O>>
+  const { name, config: declaration, architectures, weights, codecs = {} } = definition
+  const harmless = new Set([...harmlessKeys, ...(definition.harmless ?? [])])
+  const publishedName = (key: string): string => declaration.options[key]!.aliases[0] ?? key
+
+  const checked = (input: unknown, source: string): Config => {
+    const config = declaration.parse(input, source) as Config
+    definition.check?.(config)
+    return config
+  }
+
+  const headOf = (published: PublishedConfig, source: string, wanted?: string): Record<string, unknown> => {
+    const list = published.architectures
+    if (wanted !== undefined) return { head: wanted }
+    if (list === undefined || list === null) return {}
+    const found = Object.entries(architectures).find(
+      ([, architecture]) => Array.isArray(list) && list[0] === architecture,
+    )
+    if (!found)
+      throw new ValueError(
+        `${source}: expected architectures to be one of ${Object.values(architectures).join(", ")}, but got ${JSON.stringify(list)}`,
+        `choose one: { head: ${Object.keys(architectures)
+          .map(head => JSON.stringify(head))
+          .join(" | ")} }`,
+      )
+    return { head: found[0] }
+  }
+
+  return {
+    name,
+    declaration,
+    architectures,
+    weights,
+    build: (config = {}, init = {}) => definition.build(checked(config, name), new Initializer(init)).adoptNames(),
+    readConfig: (published, { source = "config.json", ignore = [], head } = {}) => {
+      const left = new Set(ignore)
+      const input: Record<string, unknown> = headOf(published, source, head)
+      for (const [key, value] of Object.entries(flattenRope(published))) {
+        const own = declaration.keyOf(key)
+        if (own !== undefined) input[key] = codecs[own] ? codecs[own].read(value) : value
+        else if (key === "id2label") input.labels = labelsOf(value)
+        else if (Object.hasOwn(fixedKeys, key)) checkFixed(source, key, value)
+        else if (!harmless.has(key) && !key.startsWith("_") && !left.has(key)) input[key] = value // refused, with the nearest name
+      }
+      if (declaration.keyOf("labels") === undefined) delete input.labels
+      return checked(input, source)
+    },
+    writeConfig: config => {
+      const out: Record<string, unknown> = {}
+      for (const key of Object.keys(declaration.options)) {
+        const value = (config as Record<string, unknown>)[key]
+        if (key === "head") out.architectures = [architectures[value as string]!]
+        else if (key === "labels") Object.assign(out, labelKeys(value as readonly string[]))
+        else out[publishedName(key)] = codecs[key] ? codecs[key].write(value) : value
+      }
+      return { ...out, model_type: name }
+    },
+  }
+}
+
+/** `rope_parameters` of newer files as `rope_theta` and `rope_scaling`. */
+function flattenRope(published: PublishedConfig): PublishedConfig {
+  const { rope_parameters: rope, ...rest } = published
+  if (typeof rope !== "object" || rope === null) return rest
+  const { rope_theta, ...scaling } = rope as Record<string, unknown>
+  return { ...rest, ...(rope_theta === undefined ? {} : { rope_theta }), rope_scaling: scaling }
+}
+
+/** Names of classes in the order of their numbers. */
+function labelsOf(table: unknown): unknown {
+  if (typeof table !== "object" || table === null) return table
+  const entries = Object.entries(table).sort(([a], [b]) => Number(a) - Number(b))
+  return entries.map(([, label]) => label)
+}
+
+function labelKeys(labels: readonly string[]): Record<string, unknown> {
+  return {
+    id2label: Object.fromEntries(labels.map((label, i) => [String(i), label])),
+    label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
+  }
+}
+
+/** The family of that name among several. Throws HeedError that lists them and names the nearest. */
+export function findFamily(families: readonly ModelFamily[], name: unknown, source: string): ModelFamily {
+  const found = families.find(family => family.name === name)
+  if (found) return found
+  const names = families.map(family => family.name)
+  const near = typeof name === "string" ? nearestName(name, names) : undefined
+  throw new HeedError(
+    `${source}: expected model_type to be one of ${names.join(", ")}, but got ${JSON.stringify(name) ?? "none"}`,
+    near ? `the nearest is ${near.name}` : "config.json names its family in model_type",
+  )
+}

@@ -1,0 +1,229 @@
+// GPT-2 (Radford et al. 2019, "Language models are unsupervised multitask learners"): pre-norm blocks, learned positions, tied output.
+
+import { z } from "zod"
+import { declare, option, type ValuesOf } from "../config/index.ts"
+import {
+  Dropout,
+  Embedding,
+  FeedForward,
+  type Initializer,
+  KeyValueCache,
+  LayerNorm,
+  PreNormBlock,
+  SelfAttention,
+} from "../nn/index.ts"
+import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+import { defineModel } from "./definition.ts"
+import { CausalHead, ClassificationHead } from "./heads.ts"
+import {
+  type CacheRequest,
+  checkIds,
+  type ForwardOptions,
+  Model,
+  type ModelOutput,
+  maskOf,
+  positionsOf,
+  withOutputs,
+} from "./model.ts"
+import { activationCodec, kinds, sharedOptions } from "./published.ts"
+
+const config = declare(
+  {
+    head: option(z.enum(["causal", "classification"]), "what the model answers", { default: "causal" }),
+    vocabulary: option(kinds.count, "number of tokens V", { default: 50257, alias: "vocab_size" }),
+    context: option(kinds.count, "positions seen at once", { default: 1024, alias: ["n_positions", "n_ctx"] }),
+    width: option(kinds.count, "width of the residual stream D", { default: 768, alias: "n_embd" }),
+    layers: option(kinds.count, "number of blocks L", { default: 12, alias: "n_layer" }),
+    heads: option(kinds.count, "attention heads H", { default: 12, alias: "n_head" }),
+    inner: option(kinds.count.nullable(), "width of feed-forward layers F; 4 D where null", {
+      default: null,
+      alias: "n_inner",
+    }),
+    activation: option(kinds.activation, "activation of feed-forward layers", {
+      default: "gelu-tanh",
+      alias: "activation_function",
+    }),
+    embeddingDropout: option(kinds.rate, "rate of dropped embeddings in training", {
+      default: 0.1,
+      alias: "embd_pdrop",
+    }),
+    residualDropout: option(kinds.rate, "rate of dropped block outputs in training", {
+      default: 0.1,
+      alias: "resid_pdrop",
+    }),
+    attentionDropout: option(kinds.rate, "rate of dropped attention weights in training", {
+      default: 0.1,
+      alias: "attn_pdrop",
+    }),
+    epsilon: option(z.number().positive(), "added to the variance in normalizations", {
+      default: 1e-5,
+      alias: "layer_norm_epsilon",
+    }),
+    scaleScores: option(z.boolean(), "divide attention scores by the root of the head width", {
+      default: true,
+      alias: "scale_attn_weights",
+    }),
+    scaleByLayer: option(z.boolean(), "divide attention scores by the number of the layer, from 1", {
+      default: false,
+      alias: "scale_attn_by_inverse_layer_idx",
+    }),
+    // scores are summed and normalized in fp32 here anyway
+    upcastScores: option(z.boolean(), "compute attention scores in fp32 when the rest is shorter", {
+      default: false,
+      alias: "reorder_and_upcast_attn",
+    }),
+    tieEmbeddings: option(z.boolean(), "use the token embedding as output weights", {
+      default: true,
+      alias: "tie_word_embeddings",
+    }),
+    labels: option(z.array(z.string()).min(1), "names of the classes of a classifier", {
+      default: ["LABEL_0", "LABEL_1"],
+    }),
+    problem: option(
+      z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullable(),
+      "loss of a classifier; found from the labels where null",
+      { default: null, alias: "problem_type" },
+    ),
+    ...sharedOptions,
+  },
+  "gpt2",
+)
+
+/** Options of GPT-2. */
+export type GPT2Config = ValuesOf<typeof config>
+
+/** GPT-2 with a head. */
+export class GPT2 extends Model {
+  readonly family = "gpt2"
+  readonly config: GPT2Config
+  readonly tokens: Embedding
+  readonly positions: Embedding
+  readonly dropout: Dropout
+  readonly blocks: readonly PreNormBlock[]
+  readonly norm: LayerNorm
+  readonly head: CausalHead | ClassificationHead
+
+  constructor(config: GPT2Config, init: Initializer) {
+    super()
+    const { width, deviation, epsilon } = config
+    this.config = config
+    this.tokens = new Embedding(init, config.vocabulary, width, { deviation })
+    this.positions = new Embedding(init, config.context, width, { deviation })
+    this.dropout = new Dropout(config.embeddingDropout)
+    this.blocks = Array.from({ length: config.layers }, (_, i) => block(config, init, i))
+    this.norm = new LayerNorm(init, width, { epsilon })
+    this.head =
+      config.head === "causal"
+        ? new CausalHead(init, this.tokens, { tied: config.tieEmbeddings, deviation })
+        : new ClassificationHead(init, width, {
+            classes: config.labels.length,
+            deviation,
+            kind: config.problem,
+            padToken: config.padToken,
+          })
+  }
+
+  get context(): number {
+    return this.config.context
+  }
+
+  get depth(): number {
+    return this.config.layers
+  }
+
+  forward(ids: Tensor, options: ForwardOptions = {}): ModelOutput {
+    checkIds("gpt2", ids, this.context)
+    const { cache, offset, outputs } = options
+    const shared = { ...maskOf(ids, options), ...(offset ? { offset } : {}) }
+    const embedded = this.tokens.forward(ids).add(this.positions.forward(positionsOf(ids, options)))
+    let x = this.tap("hidden.0", this.dropout.forward(embedded))
+    for (const [i, block] of this.blocks.entries()) {
+      x = block.forward(x, cache ? { ...shared, cache: cache.layers[i]! } : shared)
+      if (i < this.depth - 1) x = this.tap(`hidden.${i + 1}`, x)
+    }
+    const hidden = this.tap(`hidden.${this.depth}`, this.norm.forward(x)) // [B T D]
+    return withOutputs({ hidden, ...this.head.forward(hidden, ids, options) }, outputs, this.depth)
+  }
+
+  project(hidden: Tensor): Tensor {
+    const { head } = this
+    if (head instanceof CausalHead) return head.project(hidden)
+    throw new HeedError("project: expected a causal model, but got a classifier", 'build it with head "causal"')
+  }
+
+  createCache({ batch, capacity, dtype = "f32" }: CacheRequest): KeyValueCache {
+    const { layers, heads, width } = this.config
+    if (capacity > this.context)
+      throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
+    return new KeyValueCache({ layers, batch, groups: heads, capacity, headWidth: width / heads, dtype })
+  }
+}
+
+function block(config: GPT2Config, init: Initializer, layer: number): PreNormBlock {
+  const { width, heads, deviation, epsilon } = config
+  // outputs into the stream add up over 2 L of them: they begin smaller
+  const outDeviation = deviation / Math.sqrt(2 * config.layers)
+  const scale = (config.scaleScores ? (width / heads) ** -0.5 : 1) / (config.scaleByLayer ? layer + 1 : 1)
+  return new PreNormBlock({
+    attentionNorm: new LayerNorm(init, width, { epsilon }),
+    attention: new SelfAttention(init, width, {
+      heads,
+      scale,
+      dropout: config.attentionDropout,
+      deviation,
+      outDeviation,
+    }),
+    feedForwardNorm: new LayerNorm(init, width, { epsilon }),
+    feedForward: new FeedForward(init, width, {
+      inner: config.inner ?? 4 * width,
+      activation: config.activation,
+      deviation,
+      outDeviation,
+    }),
+    dropout: config.residualDropout,
+  })
+}
+
+/** The GPT-2 family. */
+export const gpt2 = defineModel({
+  name: "gpt2",
+  config,
+  architectures: { causal: "GPT2LMHeadModel", classification: "GPT2ForSequenceClassification" },
+  build: (config, init) => new GPT2(config, init),
+  codecs: { activation: activationCodec },
+  harmless: [
+    "summary_type",
+    "summary_use_proj",
+    "summary_activation",
+    "summary_proj_to_labels",
+    "summary_first_dropout",
+  ], // of a head that is not built here
+  check: ({ width, heads }) => {
+    if (width % heads !== 0)
+      throw new ValueError(
+        `gpt2: expected a width that ${heads} heads share evenly, but got ${width}`,
+        `the nearest is ${Math.max(1, Math.round(width / heads)) * heads}`,
+      )
+  },
+  weights: {
+    prefix: "transformer.",
+    rules: [
+      ["transformer.wte.weight", "tokens.weight"],
+      ["transformer.wpe.weight", "positions.weight"],
+      ["transformer.h.*.ln_1.*", "blocks.*.attentionNorm.*"],
+      ["transformer.h.*.attn.c_attn.weight", "blocks.*.attention.qkv.weight", "transposed"],
+      ["transformer.h.*.attn.c_attn.bias", "blocks.*.attention.qkv.bias"],
+      ["transformer.h.*.attn.c_proj.weight", "blocks.*.attention.out.weight", "transposed"],
+      ["transformer.h.*.attn.c_proj.bias", "blocks.*.attention.out.bias"],
+      ["transformer.h.*.ln_2.*", "blocks.*.feedForwardNorm.*"],
+      ["transformer.h.*.mlp.c_fc.weight", "blocks.*.feedForward.up.weight", "transposed"],
+      ["transformer.h.*.mlp.c_fc.bias", "blocks.*.feedForward.up.bias"],
+      ["transformer.h.*.mlp.c_proj.weight", "blocks.*.feedForward.down.weight", "transposed"],
+      ["transformer.h.*.mlp.c_proj.bias", "blocks.*.feedForward.down.bias"],
+      ["transformer.ln_f.*", "norm.*"],
+      ["lm_head.weight", "head.output.weight", "tied"],
+      ["score.weight", "head.score.weight"],
+    ],
+    skipped: ["transformer.h.*.attn.bias", "transformer.h.*.attn.masked_bias"],
+  },
+})

@@ -1,0 +1,24 @@
+// Models: families, how they are opened and saved, what they take and give.
+export {
+  defineModel,
+  findFamily,
+  type ModelDefinition,
+  type ModelFamily,
+  type PublishedConfig,
+  type ReadConfigOptions,
+} from "./definition.ts"
+export { GPT2, type GPT2Config, gpt2 } from "./gpt2.ts"
+export { CausalHead, ClassificationHead, type ClassificationKind, type ClassificationOptions } from "./heads.ts"
+export { Llama, type LlamaConfig, llama } from "./llama.ts"
+export { families, familyOf, type LoadModelOptions, loadModel, modelFiles, modelFrom, saveModel } from "./load.ts"
+export { type CacheRequest, type ForwardOptions, Model, type ModelOutput, type OutputRequest } from "./model.ts"
+export {
+  type LoadOptions,
+  loadWeights,
+  publishedPath,
+  publishedWeights,
+  type WeightMark,
+  type WeightRule,
+  type WeightSource,
+  type WeightTable,
+} from "./weights.ts"

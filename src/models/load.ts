@@ -1,0 +1,84 @@
+// Hugging Face folders: config.json and model.safetensors (or its shards), opened as a model and written back with published names.
+
+import { jsonText, type SizedContent, safetensorsContent } from "../files/pure.ts"
+import type { WeightType } from "../nn/index.ts"
+import { HeedError } from "../tensor/index.ts"
+import { findFamily, type ModelFamily, type PublishedConfig, type ReadConfigOptions } from "./definition.ts"
+import { gpt2 } from "./gpt2.ts"
+import { llama } from "./llama.ts"
+import type { Model } from "./model.ts"
+import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
+
+/** All families. */
+export const families: readonly ModelFamily[] = [gpt2, llama]
+
+/** The family of a model or of a `model_type`. Throws HeedError that lists the known ones and names the nearest. */
+export function familyOf(model: Model | string): ModelFamily {
+  return findFamily(families, typeof model === "string" ? model : model.family, "models")
+}
+
+/** How a model is opened. */
+export interface LoadModelOptions extends LoadOptions, Omit<ReadConfigOptions, "source"> {
+  /** Type that weights of linear and embedding layers are kept in; "bf16" halves their memory, for inference. Default "f32". */
+  readonly dtype?: WeightType
+  /** Seed of weights that are not in the file (with `partial`). */
+  readonly seed?: number
+}
+
+/** Builds the model of a published configuration and fills it with weights. Throws HeedError, ConfigError, ShapeError. */
+export async function modelFrom(
+  published: PublishedConfig,
+  source: WeightSource,
+  options: LoadModelOptions & { readonly source?: string } = {},
+): Promise<Model> {
+  const { dtype = "f32", seed = 0, partial = false, signal, ...reading } = options
+  const family = findFamily(families, published.model_type, reading.source ?? "config.json")
+  const model = family.build(family.readConfig(published, reading), { dtype, seed })
+  return loadWeights(model, family, source, { partial, ...(signal ? { signal } : {}) })
+}
+
+/** Opens a Hugging Face folder. Throws FileError, HeedError, ConfigError naming what is wrong with it. */
+export async function loadModel(folder: string, options: LoadModelOptions = {}): Promise<Model> {
+  const { openWeights, readJsonFile } = await import("../files/index.ts")
+  const path = `${folder}/config.json`
+  const published = await readJsonFile(path)
+  if (typeof published !== "object" || published === null || Array.isArray(published))
+    throw new HeedError(
+      `${path}: expected an object, but got ${Array.isArray(published) ? "a list" : String(published)}`,
+    )
+  const weights = await openWeights(folder)
+  try {
+    return await modelFrom(published as PublishedConfig, weights, { ...options, source: path })
+  } finally {
+    await weights.close()
+  }
+}
+
+/** The files of a Hugging Face folder, by name. */
+export function modelFiles(model: Model): {
+  readonly "config.json": string
+  readonly "model.safetensors": SizedContent
+} {
+  const family = familyOf(model)
+  const short = [...model.state().values()].some(parameter => parameter.dtype === "bf16")
+  const published = { ...family.writeConfig(model.config), torch_dtype: short ? "bfloat16" : "float32" }
+  return {
+    "config.json": `${jsonText(published, "config.json")}\n`,
+    "model.safetensors": safetensorsContent(publishedWeights(model, family)),
+  }
+}
+
+/** Writes a model as a Hugging Face folder. In a folder that exists, other files stay as they are. Throws FileError. */
+export async function saveModel(model: Model, folder: string): Promise<void> {
+  const { writeFileAtomic, writeFolderAtomic } = await import("../files/index.ts")
+  const files = modelFiles(model)
+  try {
+    await writeFileAtomic(`${folder}/model.safetensors`, files["model.safetensors"])
+  } catch (problem) {
+    const { cause } = problem as { cause?: { code?: string } }
+    if (cause?.code !== "ENOENT") throw problem
+    await writeFolderAtomic(folder, files) // there was no such folder
+    return
+  }
+  await writeFileAtomic(`${folder}/config.json`, files["config.json"])
+}
