@@ -3,7 +3,8 @@
 import { describe, expect, test } from "vitest"
 import { evaluateOn } from "../../src/runtime/index.ts"
 import { evaluateReference } from "../../src/runtime/reference.ts"
-import { grad } from "../../src/tensor/index.ts"
+import { reachable } from "../../src/tensor/graph.ts"
+import { grad, type Tensor } from "../../src/tensor/index.ts"
 import type { Case } from "./case.ts"
 import { cases } from "./cases.ts"
 import { leaves, lossGraph, outputsOf, projection, type Slope, secondGraph, slopes } from "./check.ts"
@@ -72,4 +73,24 @@ for (const device of devices)
         for (const [i, numbers] of actual.entries())
           expect(firstDifference(numbers, expected[i]!, one.options.tolerance ?? 2e-5), `output ${i}`).toBe("")
       })
+  })
+
+/** Whether products of a graph may be made of shorter numbers. */
+const contracts = (outputs: readonly Tensor[]): boolean => reachable(outputs).some(node => node.op?.contraction)
+
+for (const device of devices)
+  describe(`${device} in bf16 against reference`, () => {
+    for (const one of cases) {
+      if (!contracts(outputsOf(one, leaves(one)))) continue
+      test(one.name, async () => {
+        const outputs = everything(one)
+        const expected = evaluateReference(outputs)
+        const actual = await evaluateOn(device, outputs, { precision: "bf16" })
+        // products of numbers with 8 bits, summed: errors grow with the largest value in the tensor
+        for (const [i, numbers] of actual.entries()) {
+          const scale = Math.max(1, ...expected[i]!.map(Math.abs).filter(Number.isFinite))
+          expect(firstDifference(numbers, expected[i]!, 0.03 * scale), `output ${i}`).toBe("")
+        }
+      })
+    }
   })
