@@ -121,24 +121,15 @@ inline void multiply_block(const Problem& p, const Depth& d, const float* packed
 
 // Words that `multiply_alone` needs.
 template <class Product> inline size_t alone_words(const Problem& p) {
-  if (has_few_rows_path(p.m, p.b)) return size_t(ceil_div(p.m * p.k, 16) * 16) + few_rows_scratch(p.m, p.b) / 4;
+  if (has_few_rows_path(p.m, p.b)) return size_t(few_rows_words(p.m, p.k)) + few_rows_scratch(p.m, p.b) / 4;
   const Depth d = cut_depth<Product>(p.k);
   return size_t(packed_words(d, p.n)) + block_words(p, d, ceil_div(p.m, tile_rows), p.n);
-}
-
-// x as fp32 rows: A itself where it already is, else copied to `to`.
-inline FewRows few_rows_of(const Problem& p, float* to) {
-  if (p.a.type == F32 && p.a.k_stride == 1)
-    return {static_cast<const float*>(p.a.data), p.a.outer_stride, p.m, p.n, p.k, p.b, p.finish};
-  for (int64_t i = 0; i < p.m; i++)
-    for (int64_t j = 0; j < p.k; j++) to[i * p.k + j] = element(p.a.data, p.a.type, i * p.a.outer_stride + j * p.a.k_stride);
-  return {to, p.k, p.m, p.n, p.k, p.b, p.finish};
 }
 
 // The whole product on the calling thread.
 template <class Product> inline void multiply_alone(const Problem& p, float* scratch) {
   if (has_few_rows_path(p.m, p.b)) {
-    multiply_few_rows(few_rows_of(p, scratch), 0, p.n, scratch + ceil_div(p.m * p.k, 16) * 16);
+    multiply_few_rows(few_rows_of(p.m, p.n, p.k, p.a, p.b, p.finish, scratch), 0, p.n, scratch + few_rows_words(p.m, p.k));
     return;
   }
   const Depth d = cut_depth<Product>(p.k);
@@ -178,7 +169,7 @@ template <class Product> inline int64_t longest_k(const Problem& p) {
 
 // Shared words that `multiply_together` needs.
 template <class Product> inline size_t together_words(const Problem& p) {
-  if (has_few_rows_path(p.m, p.b)) return size_t(p.m * p.k);
+  if (has_few_rows_path(p.m, p.b)) return size_t(few_rows_words(p.m, p.k));
   if (p.m * p.n * p.k <= alone_work) return 0;
   Problem pass = p;
   pass.k = least(p.k, longest_k<Product>(p));
@@ -217,8 +208,8 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
 // The product on all threads. shared: together_words of shared memory.
 template <class Product> inline void multiply_together(const Problem& p, Context& context, float* shared) {
   if (has_few_rows_path(p.m, p.b)) {
-    const FewRows rows = few_rows_of(p, shared);
-    const int64_t columns = few_rows_chunk(p.k, p.b.type);
+    const FewRows rows = few_rows_of(p.m, p.n, p.k, p.a, p.b, p.finish, shared);
+    const int64_t columns = few_rows_chunk(p.n, p.k, p.b);
     context.parallel(ceil_div(p.n, columns), [&](int64_t chunk, int thread) {
       float* sums = static_cast<float*>(context.scratch(thread, few_rows_scratch(p.m, p.b)));
       multiply_few_rows(rows, chunk * columns, least((chunk + 1) * columns, p.n), sums);

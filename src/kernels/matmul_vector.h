@@ -17,13 +17,30 @@ struct FewRows {
   Finish finish;  // at C's first element; bias at column 0
 };
 
-inline float sum_of_lanes(Lanes x) {
-  float part[lanes];
-  store_lanes(part, x);
-  HEED_UNROLL for (int width = lanes / 2; width > 0; width /= 2) {
-    HEED_UNROLL for (int i = 0; i < width; i++) part[i] += part[i + width];
-  }
-  return part[0];
+template <int Distance, int... I> inline Lanes swap_halves(Lanes x, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(x, x, (I ^ Distance)...);
+}
+template <int Distance = lanes / 2> inline float sum_of_lanes(Lanes x) {
+  x = x + swap_halves<Distance>(x, std::make_integer_sequence<int, lanes>{});
+  if constexpr (Distance > 1) return sum_of_lanes<Distance / 2>(x);
+  return x[0];
+}
+
+// bf16 numbers come two to a 32-bit word: one shift gives those at even places, one mask those at odd places. x is laid out to
+// match: in blocks of 2 · lanes, even places first.
+constexpr int64_t block = 2 * lanes;
+typedef uint32_t Words __attribute__((vector_size(lanes * 4)));
+inline Lanes even_numbers(Lanes pairs) { return (Lanes)((Words)pairs << 16); }
+inline Lanes odd_numbers(Lanes pairs) { return (Lanes)((Words)pairs & 0xffff0000u); }
+inline Lanes load_pairs(const uint16_t* from, int64_t count) {
+  if (count >= block) return load_lanes(from);
+#if defined(__AVX512F__)
+  return (Lanes)_mm512_maskz_loadu_epi16(__mmask32((1u << count) - 1), from);
+#else
+  uint16_t numbers[block] = {};
+  for (int64_t i = 0; i < count; i++) numbers[i] = from[i];
+  return load_lanes(numbers);
+#endif
 }
 
 inline void finish_one(const Finish& f, int64_t row, int64_t column, float sum) {
@@ -38,23 +55,47 @@ inline void finish_one(const Finish& f, int64_t row, int64_t column, float sum) 
 template <int Type, int M, int G> inline void dot_rows(const FewRows& p, int64_t column) {
   Lanes sum[G][M] = {};
   const char* b[G];
-  HEED_UNROLL for (int g = 0; g < G; g++)
-    b[g] = static_cast<const char*>(p.b.data) + (column + g) * p.b.outer_stride * element_bytes(Type);
+  const float* x[M];
+  const int64_t bytes = element_bytes(Type), k = p.k;
+  HEED_UNROLL for (int g = 0; g < G; g++) b[g] = static_cast<const char*>(p.b.data) + (column + g) * p.b.outer_stride * bytes;
+  HEED_UNROLL for (int m = 0; m < M; m++) x[m] = p.x + m * p.x_row;
+  const auto add_pairs = [&](int64_t i, int64_t count) {
+    Lanes even[M], odd[M];
+    HEED_UNROLL for (int m = 0; m < M; m++) {
+      even[m] = load_lanes(x[m] + i);
+      odd[m] = load_lanes(x[m] + i + lanes);
+    }
+    HEED_UNROLL for (int g = 0; g < G; g++) {
+      const Lanes pairs = load_pairs(reinterpret_cast<const uint16_t*>(b[g]) + i, count), low = even_numbers(pairs), high = odd_numbers(pairs);
+      HEED_UNROLL for (int m = 0; m < M; m++) sum[g][m] = multiply_add(odd[m], high, multiply_add(even[m], low, sum[g][m]));
+    }
+  };
+  const auto add_numbers = [&](int64_t i, int64_t count) {
+    Lanes row[M];
+    HEED_UNROLL for (int m = 0; m < M; m++) row[m] = load_numbers<F32>(x[m], i, count);
+    HEED_UNROLL for (int g = 0; g < G; g++) {
+      const Lanes y = load_numbers<Type>(b[g], i, count);
+      HEED_UNROLL for (int m = 0; m < M; m++) sum[g][m] = multiply_add(row[m], y, sum[g][m]);
+    }
+  };
+  // The next columns, in the order of memory: G streams side by side would not be foreseen by the processor.
+  const char* next = b[0] + G * p.b.outer_stride * bytes;
+  const auto fetch = [&](int64_t i) {
+    HEED_UNROLL for (int g = 0; g < G; g++) __builtin_prefetch(next + i * bytes * G + g * 64);
+  };
   int64_t i = 0;
-  for (; i + lanes <= p.k; i += lanes) {
-    Lanes x[M];
-    HEED_UNROLL for (int m = 0; m < M; m++) x[m] = load_lanes(p.x + m * p.x_row + i);
-    HEED_UNROLL for (int g = 0; g < G; g++) {
-      const Lanes y = load_numbers<Type>(b[g], i, lanes);
-      HEED_UNROLL for (int m = 0; m < M; m++) sum[g][m] = multiply_add(x[m], y, sum[g][m]);
+  if constexpr (Type == BF16) {
+    for (; i + block <= k; i += block) {
+      if constexpr (G > 1) fetch(i);
+      add_pairs(i, block);
     }
-  }
-  if (i < p.k) {
-    HEED_UNROLL for (int g = 0; g < G; g++) {
-      const Lanes y = load_numbers<Type>(b[g], i, p.k - i);
-      HEED_UNROLL for (int m = 0; m < M; m++)
-        sum[g][m] = multiply_add(load_numbers<F32>(p.x, m * p.x_row + i, p.k - i), y, sum[g][m]);
+    if (i < k) add_pairs(i, k - i);
+  } else {
+    for (; i + lanes <= k; i += lanes) {
+      if constexpr (G > 1) fetch(i);
+      add_numbers(i, lanes);
     }
+    if (i < k) add_numbers(i, k - i);
   }
   HEED_UNROLL for (int g = 0; g < G; g++) {
     HEED_UNROLL for (int m = 0; m < M; m++) finish_one(p.finish, m, column + g, sum_of_lanes(sum[g][m]));
@@ -62,7 +103,7 @@ template <int Type, int M, int G> inline void dot_rows(const FewRows& p, int64_t
 }
 
 template <int Type, int M> inline void dot_all(const FewRows& p, int64_t from, int64_t to) {
-  constexpr int G = lanes == 16 ? (M <= 4 ? 4 : 2) : (M <= 2 ? 4 : M <= 4 ? 2 : 1);
+  constexpr int G = M == 1 ? 1 : lanes == 16 ? (M <= 4 ? 4 : 2) : M <= 4 ? 2 : 1;
   int64_t column = from;
   for (; column + G <= to; column += G) dot_rows<Type, M, G>(p, column);
   for (; column < to; column++) dot_rows<Type, M, 1>(p, column);
@@ -76,8 +117,12 @@ template <int Type> inline void add_rows(const FewRows& p, int64_t from, int64_t
   for (int64_t i = 0; i < p.k; i += at_once) {
     const int64_t rows = p.k - i < at_once ? p.k - i : at_once;
     const char* b = static_cast<const char*>(p.b.data) + (i * p.b.k_stride + from) * element_bytes(Type);
+    const int64_t ahead = at_once * p.b.k_stride * element_bytes(Type);
     for (int64_t j = 0; j < to - from; j += lanes) {
       Lanes y[at_once];
+      if (j * element_bytes(Type) % 64 == 0) {
+        HEED_UNROLL for (int r = 0; r < at_once; r++) __builtin_prefetch(b + ahead + (r * p.b.k_stride + j) * element_bytes(Type));
+      }
       if (rows == at_once && to - from - j >= lanes) {
         HEED_UNROLL for (int r = 0; r < at_once; r++) y[r] = load_numbers<Type>(b, r * p.b.k_stride + j, lanes);
       } else {
@@ -132,11 +177,30 @@ inline void multiply_few_rows(const FewRows& p, int64_t from, int64_t to, float*
   else few_rows_type<F32>(p, from, to, sums);
 }
 
-// Columns of one chunk of parallel work: about 64 KiB of B, a whole number of cache lines.
-inline int64_t few_rows_chunk(int64_t k, int64_t type) {
-  int64_t columns = 65536 / ((k > 0 ? k : 1) * element_bytes(type));
-  columns = (columns + 63) / 64 * 64;
-  return columns < 64 ? 64 : columns > few_rows_columns ? few_rows_columns : columns;
+// Words for a copy of A's few rows, in the layout that the product wants.
+inline int64_t few_rows_words(int64_t m, int64_t k) { return m * ((k + 31) / 32 * 32); }
+inline FewRows few_rows_of(int64_t m, int64_t n, int64_t k, const Source& a, const Source& b, const Finish& finish, float* to) {
+  const bool paired = b.type == BF16 && b.k_stride == 1;
+  if (a.type == F32 && a.k_stride == 1 && !paired) return {static_cast<const float*>(a.data), a.outer_stride, m, n, k, b, finish};
+  const int64_t row = (k + 31) / 32 * 32;
+  for (int64_t i = 0; i < m; i++) {
+    for (int64_t j = 0; j < row; j++) {
+      const int64_t at = !paired ? j : j / block * block + (j % 2 == 0 ? j % block / 2 : lanes + j % block / 2);
+      to[i * row + at] = j < k ? element(a.data, a.type, i * a.outer_stride + j * a.k_stride) : 0;
+    }
+  }
+  return {to, row, m, n, k, b, finish};
+}
+
+// Columns of one chunk of parallel work: about 64 KiB of B where its columns lie apart, else long runs of every row.
+inline int64_t few_rows_chunk(int64_t n, int64_t k, const Source& b) {
+  int64_t columns = 65536 / ((k > 0 ? k : 1) * element_bytes(b.type));
+  if (b.k_stride != 1) {
+    const int64_t chunks = n <= 1024 ? 2 : (n + 2047) / 2048 * 4;
+    columns = (n + chunks - 1) / chunks;
+  }
+  columns = (columns + 31) / 32 * 32;
+  return columns < 32 ? 32 : columns > few_rows_columns ? few_rows_columns : columns;
 }
 
 }  // namespace product
