@@ -141,7 +141,7 @@ template <class T> void run(const copy_args& a, Context& context) {
     if (k >= 0 && s.size[k] >= 4 && s.size[last] >= 4) {
       const int64_t size = s.size[k], out = s.out[k];
       for (int j = k; j < last - 1; j++) s.size[j] = s.size[j + 1], s.in[j] = s.in[j + 1], s.out[j] = s.out[j + 1];
-      constexpr int64_t band = 64 / width;
+      constexpr int64_t line = 64 / width, band = 4 * line, block = 64;
       const int64_t bands = (size + band - 1) / band, columns = s.size[last], in = s.in[last];
       int64_t rows = bands;
       for (int j = 0; j < last - 1; j++) rows *= s.size[j];
@@ -154,8 +154,12 @@ template <class T> void run(const copy_args& a, Context& context) {
         const int64_t end = (chunk + 1) * together < rows ? (chunk + 1) * together : rows;
         int64_t index = chunk * together;
         each_row(s, last, index, end, [&](int64_t in_at, int64_t out_at) {
-          const int64_t left = size - index++ % bands * band;
-          transpose_band(to + out_at, from + in_at, left < band ? left : band, columns, in, out);
+          const int64_t left = size - index++ % bands * band, height = left < band ? left : band;
+          // blocks small enough that the pages of both sides stay known to the processor
+          for (int64_t l = 0; l < columns; l += block)
+            for (int64_t h = 0; h < height; h += line)
+              transpose_band(to + out_at + h * out + l, from + in_at + l * in + h, height - h < line ? height - h : line,
+                             columns - l < block ? columns - l : block, in, out);
         });
       });
       return;

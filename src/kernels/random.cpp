@@ -60,6 +60,26 @@ HEED_INLINE void normal_pair(vu a, vu b, vf& first, vf& second) {
   second = radius * angle.sine;
 }
 
+// Lane k of the four vectors becomes numbers 4k .. 4k+3.
+HEED_INLINE void interleave(int32_t* to, const vi* from) {
+  typedef int32_t Four __attribute__((vector_size(16)));
+  int32_t lanes[4][W];
+  for (int j = 0; j < 4; j++) store(lanes[j], from[j]);
+  for (int k = 0; k < W; k += 4) {
+    Four a[4], b[4];
+    for (int j = 0; j < 4; j++) std::memcpy(&a[j], &lanes[j][k], 16);
+    b[0] = __builtin_shufflevector(a[0], a[1], 0, 4, 1, 5);
+    b[1] = __builtin_shufflevector(a[0], a[1], 2, 6, 3, 7);
+    b[2] = __builtin_shufflevector(a[2], a[3], 0, 4, 1, 5);
+    b[3] = __builtin_shufflevector(a[2], a[3], 2, 6, 3, 7);
+    a[0] = __builtin_shufflevector(b[0], b[2], 0, 1, 4, 5);
+    a[1] = __builtin_shufflevector(b[0], b[2], 2, 3, 6, 7);
+    a[2] = __builtin_shufflevector(b[1], b[3], 0, 1, 4, 5);
+    a[3] = __builtin_shufflevector(b[1], b[3], 2, 3, 6, 7);
+    for (int j = 0; j < 4; j++) std::memcpy(to + 4 * (k + j), &a[j], 16);
+  }
+}
+
 }  // namespace philox
 
 void random(const random_args& a, Context& context) {
@@ -83,11 +103,8 @@ void random(const random_args& a, Context& context) {
       } else {
         for (int j = 0; j < 4; j++) value[j] = (vi)words.word[j];
       }
-      // lane k of the four vectors is elements 4k .. 4k+3
-      int32_t lanes[4][W], row[step];
-      for (int j = 0; j < 4; j++) store(lanes[j], value[j]);
-      for (int k = 0; k < W; k++)
-        for (int j = 0; j < 4; j++) row[4 * k + j] = lanes[j][k];
+      int32_t row[step];
+      philox::interleave(row, value);
       std::memcpy(output + i, row, size_t(end - i < step ? end - i : step) * 4);
     }
   });

@@ -157,6 +157,14 @@ template <class T, class Total> void run_sums(const cumulative_sum_args& a, Cont
       const int64_t first = task % tiles * columns, width = inner - first < columns ? inner - first : columns;
       const int64_t start = task / tiles * a.size * inner + first;
       Total total[64] = {};
+      if (inner == 1) {
+        Total one = 0;
+        for (int64_t k = 0; k < a.size; k++) {
+          const int64_t at = start + (a.reverse ? a.size - 1 - k : k);
+          output[at] = T(one += Total(x[at]));
+        }
+        continue;
+      }
       for (int64_t k = 0; k < a.size; k++) {
         const int64_t at = start + (a.reverse ? a.size - 1 - k : k) * inner;
         for (int64_t i = 0; i < width; i++) {
