@@ -59,7 +59,8 @@ template <bool Half> struct Forward {
 
   void attend(const Work& w, int64_t b, int64_t h, int64_t first, int64_t count) const {
     const int64_t g = h / (p.H / p.G), rows = round_up(count, ROWS);
-    const Source q{a.q.f32() + b * p.qStrides[0] + h * p.qStrides[1] + first * p.qStrides[2], false, p.qStrides[2], count, p.K};
+    const int64_t start = b * p.qStrides[0] + h * p.qStrides[1] + first * p.qStrides[2];
+    const Source q{a.q.f32() + start, false, p.qStrides[2], count, p.K};
     const Source k = source(a.k, a.kType, b * p.kStrides[0] + g * p.kStrides[1], p.kStrides[2], p.K);
     const Source v = source(a.v, a.vType, b * p.vStrides[0] + g * p.vStrides[1], p.vStrides[2], p.V);
     const Range all = p.keys(b, first, first + count);
@@ -77,7 +78,8 @@ template <bool Half> struct Forward {
       pack_transposed<Half>(k.from_row(at, keys), padded, width, w.k, KEYS);
       pack_natural<Half>(v.from_row(at, keys), padded, value_width, w.v);
       const int64_t next = at + KEYS, share = (KEYS * ROWS + rows - 1) / rows;  // rows of the next block that a strip asks for
-      const Source next_k = k.from_row(next, smaller(KEYS, all.to - next)), next_v = v.from_row(next, smaller(KEYS, all.to - next));
+      const Source next_k = k.from_row(next, smaller(KEYS, all.to - next));
+      const Source next_v = v.from_row(next, smaller(KEYS, all.to - next));
       for (int64_t i = 0; i < rows; i += ROWS) {
         const int64_t real = smaller(ROWS, count - i);
         next_k.prefetch(i / ROWS * share, (i / ROWS + 1) * share);
@@ -118,7 +120,8 @@ template <bool Half> struct Forward {
   // One strip of queries meets one block of keys.
   void strip(const Work& w, int64_t b, int64_t h, int64_t first, int64_t i, int64_t real, int64_t at, Range seen) const {
     const int64_t from = seen.from / W * W, to = round_up(seen.to, W);
-    multiply<Half, false, 1, ROWS>(w.q + i * units<Half>(width), w.k + from, KEYS, units<Half>(width), w.scores + from, KEYS, (to - from) / W);
+    const int64_t steps = units<Half>(width);
+    multiply<Half, false, 1, ROWS>(w.q + i * steps, w.k + from, KEYS, steps, w.scores + from, KEYS, (to - from) / W);
     const bool rewritten = p.rewritten();
     const float c = rewritten ? 1.0f : factor;
     alignas(64) float most[ROW_LANES] = {}, shift[ROW_LANES], shrink[ROW_LANES];
@@ -172,8 +175,9 @@ template <bool Half> struct Forward {
         for (int64_t j = 0; j < value_width; j += W) write(z + r * value_width + j, read<vf>(z + r * value_width + j) * times);
       }
     constexpr int row_units = Half ? KEYS / 2 : KEYS;
-    multiply<Half, true, row_units, 1>(reinterpret_cast<uint32_t*>(w.weights) + units<Half>(from), w.v + units<Half>(from) * value_width,
-                                       value_width, units<Half>(to - from), z, value_width, value_width / W);
+    const int64_t unit = units<Half>(from);
+    multiply<Half, true, row_units, 1>(reinterpret_cast<uint32_t*>(w.weights) + unit, w.v + unit * value_width, value_width,
+                                       units<Half>(to - from), z, value_width, value_width / W);
   }
 };
 

@@ -1,6 +1,6 @@
-// Gradients of attention without a T × S matrix: weights are computed again, block by block, from the kept logsumexp. A chunk is
-// one key/value head and a range of its keys; it owns dk and dv there, and sums dq over its own keys. Where a head's keys are split,
-// the partial dq are added afterwards in a fixed order.
+// Gradients of attention without a T × S matrix: weights are computed again, block by block, from the kept logsumexp. A
+// chunk is one key/value head and a range of its keys; it owns dk and dv there, and sums dq over its own keys. Where a
+// head's keys are split, the partial dq are added afterwards in a fixed order.
 #include "attention_tile.h"
 
 namespace heed {
@@ -36,8 +36,9 @@ template <bool Half> struct Backward {
   };
 
   Backward(const Problem& problem, const attention_backward_args& arguments, Context& context)
-      : p(problem), a(arguments), sharing(p.H / p.G), width(round_up(larger(p.K, 1), W)), value_width(round_up(larger(p.V, 1), W)),
-        rows(round_up(p.T, QUERIES)), split(larger(p.S, 1)), splits(1), factor(p.scale * log2e), partial(nullptr) {
+      : p(problem), a(arguments), sharing(p.H / p.G), width(round_up(larger(p.K, 1), W)),
+        value_width(round_up(larger(p.V, 1), W)), rows(round_up(p.T, QUERIES)), split(larger(p.S, 1)), splits(1),
+        factor(p.scale * log2e), partial(nullptr) {
     if (p.B * p.G < 8) {
       splits = larger(1, smaller((15 + p.B * p.G) / (p.B * p.G), p.S / (2 * KEYS)));
       split = larger(KEYS, round_up((p.S + splits - 1) / splits, KEYS));
@@ -110,7 +111,8 @@ template <bool Half> struct Backward {
     std::memset(w.dv, 0, static_cast<size_t>(padded * value_width) * 4);
     const Range all = p.keys(b, 0, p.T), mine{larger(all.from, start), smaller(all.to, start + keys)};
     for (int64_t h = g * sharing; h < (g + 1) * sharing; h++) {
-      const Source all_k = rows_of(a.k, p.kStrides, b, g, 0, mine.to, p.K), all_v = rows_of(a.v, p.vStrides, b, g, 0, mine.to, p.V);
+      const Source all_k = rows_of(a.k, p.kStrides, b, g, 0, mine.to, p.K);
+      const Source all_v = rows_of(a.v, p.vStrides, b, g, 0, mine.to, p.V);
       if (!mine.empty()) {
         all_k.prefetch(mine.from, mine.from + KEYS);
         all_v.prefetch(mine.from, mine.from + KEYS);
@@ -119,7 +121,7 @@ template <bool Half> struct Backward {
       std::memset(w.dq, 0, static_cast<size_t>(rows * width) * 4);
       for (int64_t at = start + (mine.from - start) / KEYS * KEYS; at < mine.to; at += KEYS) {
         const int64_t count = smaller(KEYS, mine.to - at);
-        const Source k = rows_of(a.k, p.kStrides, b, g, at, count, p.K), v = rows_of(a.v, p.vStrides, b, g, at, count, p.V);
+        const Source k = all_k.from_row(at, count), v = all_v.from_row(at, count);
         pack_transposed<Half>(k, KEYS, width, w.k_columns, KEYS);
         pack_transposed<Half>(v, KEYS, value_width, w.v_columns, KEYS);
         pack_natural<Half>(k, KEYS, width, w.k);
@@ -136,7 +138,8 @@ template <bool Half> struct Backward {
         if (splits == 1)
           write_row(row(a.dq, a.dqStrides.data, b, h, t), w.dq + t * width, p.scale, p.K);
         else
-          std::memcpy(partial + (((index * p.B + b) * p.H + h) * p.T + t) * width, w.dq + t * width, static_cast<size_t>(width) * 4);
+          std::memcpy(partial + (((index * p.B + b) * p.H + h) * p.T + t) * width, w.dq + t * width,
+                      static_cast<size_t>(width) * 4);
       }
     }
     for (int64_t s = 0; s < keys; s++) {
@@ -149,8 +152,9 @@ template <bool Half> struct Backward {
 
   // Packs q and dz of one head; rows that saw nothing get a logsumexp that makes all weights 0.
   void take_queries(const Work& w, int64_t b, int64_t h) const {
-    const Source q = rows_of(a.q, p.qStrides, b, h, 0, p.T, p.K), dz = rows_of(a.dz, a.dzStrides.data, b, h, 0, p.T, p.V);
+    const Source q = rows_of(a.q, p.qStrides, b, h, 0, p.T, p.K);
     const Source z = rows_of(a.z, p.zStrides, b, h, 0, p.T, p.V);
+    const Source dz = rows_of(a.dz, a.dzStrides.data, b, h, 0, p.T, p.V);
     const int64_t ahead = 32;
     for (const Source* x : {&q, &dz, &z}) x->prefetch(0, ahead);
     for (int64_t t = 0; t < rows; t += QUERIES) {
@@ -172,7 +176,8 @@ template <bool Half> struct Backward {
   }
 
   // One block of queries meets one block of keys.
-  void block(const Work& w, int64_t b, int64_t h, int64_t first, int64_t real, int64_t at, int64_t count, float* dk, float* dv) const {
+  void block(const Work& w, int64_t b, int64_t h, int64_t first, int64_t real, int64_t at, int64_t count, float* dk,
+             float* dv) const {
     const int64_t strips = (real + ROWS - 1) / ROWS;
     constexpr int64_t groups = KEYS / GROUP;
     int64_t from_strip[groups], to_strip[groups];  // strips of queries that see some key of a group
@@ -189,25 +194,29 @@ template <bool Half> struct Backward {
       strip(w, b, h, t, n, at, whole, i);
       // dq += dscores · k
       constexpr int row_units = static_cast<int>(KEY_UNITS);
-      multiply<Half, true, row_units, 1>(w.dscore_rows + i * ROWS * KEY_UNITS + units<Half>(whole.from), w.k + units<Half>(whole.from) * width, width,
-                                         units<Half>(whole.to - whole.from), w.dq + t * width, width, width / W);
+      const int64_t unit = units<Half>(whole.from), steps = units<Half>(whole.to - whole.from);
+      multiply<Half, true, row_units, 1>(w.dscore_rows + i * ROWS * KEY_UNITS + unit, w.k + unit * width, width, steps,
+                                         w.dq + t * width, width, width / W);
     }
     // dv += weightsᵀ · dz, dk += dscoresᵀ · q
     for (int64_t s = 0; s < count; s += ROWS) {
       const int64_t from = from_strip[s / GROUP] * ROWS, to = to_strip[s / GROUP] * ROWS;
       if (from >= to) continue;
       const int64_t unit = units<Half>(from), steps = units<Half>(to - from), query = units<Half>(first + from);
+      const uint32_t *weights = w.weights + unit * KEYS + s, *dscores = w.dscores + unit * KEYS + s;
       constexpr int step = static_cast<int>(KEYS);
-      multiply<Half, true, 1, step>(w.weights + unit * KEYS + s, w.dz + query * value_width, value_width, steps, dv + s * value_width, value_width, value_width / W);
-      multiply<Half, true, 1, step>(w.dscores + unit * KEYS + s, w.q + query * width, width, steps, dk + s * width, width, width / W);
+      multiply<Half, true, 1, step>(weights, w.dz + query * value_width, value_width, steps, dv + s * value_width, value_width,
+                                    value_width / W);
+      multiply<Half, true, 1, step>(dscores, w.q + query * width, width, steps, dk + s * width, width, width / W);
     }
   }
 
   // Weights and score gradients of strip `i` of a block, for the keys of `keys` (whole vectors).
   void strip(const Work& w, int64_t b, int64_t h, int64_t t, int64_t real, int64_t at, Range keys, int64_t i) const {
-    const int64_t vectors = (keys.to - keys.from) / W;
-    multiply<Half, false, 1, ROWS>(w.q_strips + t * units<Half>(width), w.k_columns + keys.from, KEYS, units<Half>(width), w.scores + keys.from, KEYS, vectors);
-    multiply<Half, false, 1, ROWS>(w.dz_strips + t * units<Half>(value_width), w.v_columns + keys.from, KEYS, units<Half>(value_width),
+    const int64_t vectors = (keys.to - keys.from) / W, steps = units<Half>(width), value_steps = units<Half>(value_width);
+    multiply<Half, false, 1, ROWS>(w.q_strips + t * steps, w.k_columns + keys.from, KEYS, steps, w.scores + keys.from, KEYS,
+                                   vectors);
+    multiply<Half, false, 1, ROWS>(w.dz_strips + t * value_steps, w.v_columns + keys.from, KEYS, value_steps,
                                    w.dweights + keys.from, KEYS, vectors);
     const bool rewritten = p.rewritten();
     const vf times = splat(rewritten ? 1.0f : factor);
@@ -225,7 +234,9 @@ template <bool Half> struct Backward {
         if (rewritten) rewrite(p, b, h, t + smaller(r + n, real - 1), at, keys, row, w.added);
       }
       for (int n = 0; n < 2; n++)
-        if (p.dropped && r + n < real) bits[n] = random_row(p, b, h, t + r + n, at + keys.from, keys.to - keys.from, w.random + n * (KEYS + 8 * W)) - keys.from;
+        if (p.dropped && r + n < real)
+          bits[n] = random_row(p, b, h, t + r + n, at + keys.from, keys.to - keys.from, w.random + n * (KEYS + 8 * W)) -
+                    keys.from;
       for (int64_t j = keys.from; j < keys.to; j += W) {
         vf weight[2], slope[2];
         for (int n = 0; n < 2; n++) {

@@ -56,7 +56,8 @@ template <bool Bf16, int N> void decode_scores(const float* q, int64_t width, co
 }
 
 // z[r] += Σ weights[r][key] v[key] for N rows r, NV vectors of columns from `column` on.
-template <bool Bf16, int N, int NV> void decode_values(const float* weights, const Source& v, int64_t keys, int64_t column, float* z, int64_t width) {
+template <bool Bf16, int N, int NV>
+void decode_values(const float* weights, const Source& v, int64_t keys, int64_t column, float* z, int64_t width) {
   vf sum[N][NV];
   for (int r = 0; r < N; r++)
     for (int j = 0; j < NV; j++) sum[r][j] = read<vf>(z + r * width + column + j * W);
@@ -85,7 +86,8 @@ struct Decode {
     return {bf16 ? static_cast<const void*>(x.u16() + offset) : x.f32() + offset, bf16, strides[2], 0, columns};
   }
 
-  template <int N> void heads(const Problem& p, int64_t b, int64_t h, const Source& k, const Source& v, Range keys, Pieces m, float* part) const {
+  template <int N>
+  void heads(int64_t b, int64_t h, const Source& k, const Source& v, Range keys, Pieces m, float* part) const {
     float* q = m.take<float>(N * width);
     float* scores = m.take<float>(N * DECODE_BLOCK);
     float* added = m.take<float>(DECODE_BLOCK + W);
@@ -99,22 +101,27 @@ struct Decode {
     for (int64_t at = keys.from; at < keys.to; at += DECODE_BLOCK) {
       const int64_t count = smaller(DECODE_BLOCK, keys.to - at), padded = round_up(count, W);
       const Source block = k.from_row(at, count), values = v.from_row(at, count);
-      k.bf16 ? decode_scores<true, N>(q, width, block, count, scores) : decode_scores<false, N>(q, width, block, count, scores);
-      for (int r = 0; r < N; r++) soften(p, b, h + r, at, count, padded, scores + r * DECODE_BLOCK, added, random, part + r * row);
+      if (k.bf16)
+        decode_scores<true, N>(q, width, block, count, scores);
+      else
+        decode_scores<false, N>(q, width, block, count, scores);
+      for (int r = 0; r < N; r++)
+        soften(b, h + r, at, count, padded, scores + r * DECODE_BLOCK, added, random, part + r * row);
       for (int64_t c = 0; c < value_width;) {
         const int64_t left = (value_width - c) / W;
-        const int64_t take = left >= 4 && c + 4 * W <= p.V ? 4 : 1;
-        if (take == 4)
-          v.bf16 ? decode_values<true, N, 4>(scores, values, count, c, part, row) : decode_values<false, N, 4>(scores, values, count, c, part, row);
-        else
-          v.bf16 ? decode_values<true, N, 1>(scores, values, count, c, part, row) : decode_values<false, N, 1>(scores, values, count, c, part, row);
+        const int take = left >= 4 && c + 4 * W <= p.V ? 4 : 1;
+        if (take == 4 && v.bf16) decode_values<true, N, 4>(scores, values, count, c, part, row);
+        if (take == 4 && !v.bf16) decode_values<false, N, 4>(scores, values, count, c, part, row);
+        if (take == 1 && v.bf16) decode_values<true, N, 1>(scores, values, count, c, part, row);
+        if (take == 1 && !v.bf16) decode_values<false, N, 1>(scores, values, count, c, part, row);
         c += take * W;
       }
     }
   }
 
   // Scores of one head become weights against the running maximum; z so far shrinks with it.
-  void soften(const Problem& p, int64_t b, int64_t h, int64_t at, int64_t count, int64_t padded, float* scores, float* added, uint32_t* random, float* part) const {
+  void soften(int64_t b, int64_t h, int64_t at, int64_t count, int64_t padded, float* scores, float* added, uint32_t* random,
+              float* part) const {
     const bool rewritten = p.rewritten();
     const vf factor = splat(rewritten ? 1.0f : p.scale * log2e);
     if (rewritten) rewrite(p, b, h, 0, at, {0, padded}, scores, added);
@@ -159,10 +166,10 @@ struct Decode {
     for (int64_t r = 0; r < sharing;) {
       const int64_t h = g * sharing + r, left = sharing - r;
       float* at = part + r * row;
-      if (left >= 4) heads<4>(p, b, h, k, v, keys, m, at);
-      if (left == 3) heads<3>(p, b, h, k, v, keys, m, at);
-      if (left == 2) heads<2>(p, b, h, k, v, keys, m, at);
-      if (left == 1) heads<1>(p, b, h, k, v, keys, m, at);
+      if (left >= 4) heads<4>(b, h, k, v, keys, m, at);
+      if (left == 3) heads<3>(b, h, k, v, keys, m, at);
+      if (left == 2) heads<2>(b, h, k, v, keys, m, at);
+      if (left == 1) heads<1>(b, h, k, v, keys, m, at);
       r += smaller(left, 4);
     }
   }

@@ -149,11 +149,13 @@ inline void multiply_wide(vu a, uint32_t b, vu& high, vu& low) {
 
 // Random bits of keys from..from+count-1 of one query: Philox-4x32-10 (Salmon et al., 2011) of the weight's position among
 // all [B H T S] weights. `out` has room for round_up(count + 3, 4 W) words; the result starts where the return value points.
-inline const uint32_t* random_row(const Problem& p, int64_t b, int64_t h, int64_t t, int64_t from, int64_t count, uint32_t* out) {
+inline const uint32_t* random_row(const Problem& p, int64_t b, int64_t h, int64_t t, int64_t from, int64_t count,
+                                  uint32_t* out) {
   const uint64_t first = static_cast<uint64_t>(((b * p.H + h) * p.T + t) * p.S + from);
   const int64_t skipped = static_cast<int64_t>(first & 3), groups = (skipped + count + 3) / 4;
   for (int64_t g = 0; g < groups; g += W) {
-    vu c0 = reinterpret_cast<vu>(lane_numbers()) + static_cast<uint32_t>(first / 4 + static_cast<uint64_t>(g)), c1 = splat_bits(p.stream), c2{}, c3{};
+    const uint32_t group = static_cast<uint32_t>(first / 4 + static_cast<uint64_t>(g));
+    vu c0 = reinterpret_cast<vu>(lane_numbers()) + group, c1 = splat_bits(p.stream), c2{}, c3{};
     uint32_t k0 = p.key[0], k1 = p.key[1];
     for (int round = 0; round < 10; round++) {
       vu high0, low0, high1, low1;

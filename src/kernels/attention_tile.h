@@ -53,7 +53,7 @@ template <bool Half> inline vf power_of_two(vf y) {
 // C = A · B, or C += A · B (Add): A is ROWS × steps units with unit (i, k) at a[i · A_ROW + k · A_STEP]; B has steps rows of
 // NV vectors, `b_row` units apart.
 template <bool Half, bool Add, int A_ROW, int A_STEP, int NV>
-inline __attribute__((always_inline)) void tile(const uint32_t* a, const uint32_t* b, int64_t b_row, int64_t steps, float* c, int64_t c_row) {
+HEED_INLINE void tile(const uint32_t* a, const uint32_t* b, int64_t b_row, int64_t steps, float* c, int64_t c_row) {
   vf sum[ROWS][NV];
 #pragma GCC unroll 8
   for (int i = 0; i < ROWS; i++)
@@ -71,7 +71,7 @@ inline __attribute__((always_inline)) void tile(const uint32_t* a, const uint32_
 #if HEED_ATTENTION_HALF
         if constexpr (Half) {
           const __m512i x = _mm512_set1_epi32(static_cast<int>(left)), y = reinterpret_cast<__m512i>(right[j]);
-          sum[i][j] = reinterpret_cast<vf>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum[i][j]), (__m512bh)x, (__m512bh)y));
+          sum[i][j] = (vf)_mm512_dpbf16_ps((__m512)sum[i][j], (__m512bh)x, (__m512bh)y);
           continue;
         }
 #endif
@@ -87,7 +87,8 @@ inline __attribute__((always_inline)) void tile(const uint32_t* a, const uint32_
 
 // The same over `vectors` vectors of columns.
 template <bool Half, bool Add, int A_ROW, int A_STEP>
-void multiply(const uint32_t* a, const uint32_t* b, int64_t b_row, int64_t steps, float* c, int64_t c_row, int64_t vectors) {
+void multiply(const uint32_t* a, const uint32_t* b, int64_t b_row, int64_t steps, float* c, int64_t c_row,
+              int64_t vectors) {
   for (int64_t panels = (vectors + COLUMNS - 1) / COLUMNS; panels > 0; panels--) {
     const int64_t width = (vectors + panels - 1) / panels;
     if (width == 1) tile<Half, Add, A_ROW, A_STEP, 1>(a, b, b_row, steps, c, c_row);
@@ -206,7 +207,8 @@ template <bool Half> void pack_strips(const Source& s, int64_t rows, int64_t wid
       for (int i = 0; i < W && unit + i < count; i++)
         for (int at = 0; at < W && row + at < rows; at += piece) {
           const int64_t strip = (row + at) / ROWS, inside = (row + at) % ROWS;
-          std::memcpy(out + (strip * count + unit + i) * ROWS + inside, reinterpret_cast<const uint32_t*>(&r[i]) + at, piece * 4);
+          const char* from = reinterpret_cast<const char*>(&r[i]) + at * 4;
+          std::memcpy(out + (strip * count + unit + i) * ROWS + inside, from, piece * 4);
         }
     }
 }
@@ -216,7 +218,8 @@ template <bool Half> void pack_natural(const Source& s, int64_t rows, int64_t wi
 #if HEED_ATTENTION_HALF
   if constexpr (Half) {
     for (int64_t row = 0; row < rows; row += 2, out += width)
-      for (int64_t column = 0; column < width; column += W) write(out + column, pairs(s.floats(row, column), s.floats(row + 1, column)));
+      for (int64_t column = 0; column < width; column += W)
+        write(out + column, pairs(s.floats(row, column), s.floats(row + 1, column)));
     return;
   }
 #endif
@@ -256,9 +259,11 @@ struct Pieces {
   }
 };
 
-// Raw products of one query become scores: scale, cap, bias and mask, in units of log 2; `block` (whole vectors) counts from key `at`.
+// Raw products of one query become scores: scale, cap, bias and mask, in units of log 2; `block` (whole vectors) counts
+// from key `at`.
 inline void rewrite(const Problem& p, int64_t b, int64_t h, int64_t t, int64_t at, Range block, float* row, float* added) {
-  if (p.additive()) additive_row(p, b, h, t, at + block.from, smaller(block.to, p.S - at) - block.from, added + block.from);
+  const int64_t count = smaller(block.to, p.S - at) - block.from;
+  if (p.additive()) additive_row(p, b, h, t, at + block.from, count, added + block.from);
   for (int64_t j = block.from; j < block.to; j += W) {
     vf x = read<vf>(row + j) * p.scale;
     if (p.cap != 0) x = tanh(x / p.cap) * p.cap;
