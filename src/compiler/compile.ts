@@ -54,7 +54,7 @@ export function compileProgram(job: Job, options: CompileOptions): Program {
   const asked = [...job.outputs, ...job.updates.map(update => update.after)].map(t => t.current())
   let roots = setPrecision(asked, precision)
   roots = simplify(roots)
-  roots = select(roots, kernels)
+  roots = setPrecision(select(roots, kernels), precision) // definitions bring contractions of their own
   roots = simplify(roots)
   const lowered = lower([...roots, ...job.updates.map(update => update.before)], kernels, fuse)
   const binding = bindResults(lowered, roots, job)
