@@ -20,7 +20,7 @@ export interface ModelDefinition<O extends Options, M extends Model> {
   /** Published architecture of each value of the option `head`. */
   readonly architectures: Readonly<Record<string, string>>
   readonly build: (config: ValuesOf<Declaration<O>>, init: Initializer) => M
-  readonly weights: WeightTable
+  readonly weights: WeightTable<ValuesOf<Declaration<O>>>
   /** How values of options are published where they differ. */
   readonly codecs?: Readonly<Record<string, Codec>>
   /** Further published keys that change nothing. */

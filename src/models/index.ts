@@ -15,8 +15,11 @@ export { type CacheRequest, type ForwardOptions, Model, type ModelOutput, type O
 export {
   type LoadOptions,
   loadWeights,
-  publishedPath,
+  type PublishedPart,
+  publishedParts,
   publishedWeights,
+  type RowPart,
+  stacked,
   type WeightMark,
   type WeightRule,
   type WeightSource,

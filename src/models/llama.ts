@@ -27,6 +27,7 @@ import {
   withOutputs,
 } from "./model.ts"
 import { activationCodec, kinds, ropeScalingCodec, sharedOptions } from "./published.ts"
+import { stacked } from "./weights.ts"
 
 const config = declare(
   {
@@ -149,7 +150,6 @@ function block(config: LlamaConfig, init: Initializer): PreNormBlock {
       heads,
       groups: groups ?? heads,
       headWidth: headWidthOf(config),
-      fused: false,
       bias: config.attentionBias,
       dropout: config.attentionDropout,
       deviation,
@@ -189,13 +189,18 @@ export const llama = defineModel({
     rules: [
       ["model.embed_tokens.weight", "tokens.weight"],
       ["model.layers.*.input_layernorm.weight", "blocks.*.attentionNorm.weight"],
-      ["model.layers.*.self_attn.q_proj.*", "blocks.*.attention.query.*"],
-      ["model.layers.*.self_attn.k_proj.*", "blocks.*.attention.key.*"],
-      ["model.layers.*.self_attn.v_proj.*", "blocks.*.attention.value.*"],
+      ...stacked(
+        ["model.layers.*.self_attn.q_proj.*", "model.layers.*.self_attn.k_proj.*", "model.layers.*.self_attn.v_proj.*"],
+        "blocks.*.attention.qkv.*",
+        (c: LlamaConfig) => [c.heads, c.groups ?? c.heads, c.groups ?? c.heads].map(n => n * headWidthOf(c)),
+      ),
       ["model.layers.*.self_attn.o_proj.*", "blocks.*.attention.out.*"],
       ["model.layers.*.post_attention_layernorm.weight", "blocks.*.feedForwardNorm.weight"],
-      ["model.layers.*.mlp.gate_proj.*", "blocks.*.feedForward.gate.*"],
-      ["model.layers.*.mlp.up_proj.*", "blocks.*.feedForward.up.*"],
+      ...stacked(
+        ["model.layers.*.mlp.gate_proj.*", "model.layers.*.mlp.up_proj.*"],
+        "blocks.*.feedForward.gateUp.*",
+        (c: LlamaConfig) => [c.inner, c.inner],
+      ),
       ["model.layers.*.mlp.down_proj.*", "blocks.*.feedForward.down.*"],
       ["model.norm.weight", "norm.weight"],
       ["lm_head.weight", "head.output.weight", "tied"],

@@ -3,23 +3,49 @@
 import { castFloats, type HostTensor, type LazyTensor, toFloat32 } from "../files/pure.ts"
 import { fromHost, HeedError, type HostArray, type Parameter, ShapeError } from "../tensor/index.ts"
 import { formatShape, type Shape, sameShape } from "../tensor/shape.ts"
+import { hostArray } from "../tensor/tensor.ts"
 import type { ModelFamily } from "./definition.ts"
 import type { Model } from "./model.ts"
 
-/** "transposed": published as [in out]. "tied": a copy of another weight that may stand in the file of a model that shares it. */
-export type WeightMark = "transposed" | "tied"
+/** A part of one of our weights: its rows from `rows(config)[0]` up to `rows(config)[1]`. */
+export interface RowPart<C> {
+  rows(config: C): readonly [start: number, end: number]
+}
 
-/** A published name and ours; each `*` stands for one part between dots, the same in both. */
-export type WeightRule = readonly [published: string, own: string, mark?: WeightMark]
+/** "transposed": published as [in out]. "tied": a copy of another weight that may stand in the file of a model that shares it. */
+export type WeightMark<C = Readonly<Record<string, unknown>>> = "transposed" | "tied" | RowPart<C>
+
+/** A published name and ours; each `*` stands for one part between dots, the same in both. Several rules may share the rows of one of ours. */
+export type WeightRule<C = Readonly<Record<string, unknown>>> = readonly [
+  published: string,
+  own: string,
+  mark?: WeightMark<C>,
+]
 
 /** The names of a family's weights. */
-export interface WeightTable {
+export interface WeightTable<C = Readonly<Record<string, unknown>>> {
   /** The first rule that fits counts. */
-  readonly rules: readonly WeightRule[]
+  readonly rules: readonly WeightRule<C>[]
   /** Beginning of published names that files of the bare model leave out. */
   readonly prefix?: string
   /** Published names of what is no weight (masks that old versions saved). */
   readonly skipped?: readonly string[]
+}
+
+/** Rules of published weights whose rows stand on each other in one of ours; `sizes` counts the rows of each. */
+export function stacked<C>(
+  published: readonly string[],
+  own: string,
+  sizes: (config: C) => readonly number[],
+): WeightRule<C>[] {
+  return published.map((name, part) => {
+    const rows = (config: C): readonly [number, number] => {
+      const counts = sizes(config)
+      const start = counts.slice(0, part).reduce((total, n) => total + n, 0)
+      return [start, start + counts[part]!]
+    }
+    return [name, own, { rows }]
+  })
 }
 
 /** Where weights come from: an opened safetensors file or folder, or bytes in memory. */
@@ -54,35 +80,36 @@ function fill(pattern: string, stars: readonly string[]): string {
   return pattern.replace(/\*/g, () => stars[next++]!)
 }
 
-/** A name on the other side of the table. */
-export interface Found {
+/** A published weight that holds one of ours, or some rows of it. */
+export interface PublishedPart {
   readonly name: string
-  readonly mark: WeightMark | undefined
+  readonly transposed: boolean
+  /** First row and the row behind the last; null: all. */
+  readonly rows: readonly [start: number, end: number] | null
 }
 
-/** Our path of a published name; "skipped" for what is no weight, null for an unknown one. */
-function ownPath(table: WeightTable, published: string): Found | "skipped" | null {
-  const { prefix = "" } = table
-  for (const name of published.startsWith(prefix) ? [published] : [published, prefix + published]) {
-    if (table.skipped?.some(pattern => match(pattern, name))) return "skipped"
-    for (const [pattern, own, mark] of table.rules) {
-      const stars = match(pattern, name)
-      if (stars) return { name: fill(own, stars), mark }
-    }
-  }
-  return null
-}
-
-/** The published name of our path. Throws HeedError where the table lacks it. */
-export function publishedPath(table: WeightTable, path: string): Found {
-  for (const [published, own, mark] of table.rules) {
+/** The published weights that hold one of ours. Throws HeedError where the table lacks it. */
+export function publishedParts(model: Model, family: ModelFamily, path: string): readonly PublishedPart[] {
+  const parts: PublishedPart[] = []
+  for (const [published, own, mark] of family.weights.rules) {
     const stars = match(own, path)
-    if (stars) return { name: fill(published, stars), mark: mark === "tied" ? undefined : mark }
+    if (!stars) continue
+    const name = fill(published, stars)
+    if (typeof mark === "object") parts.push({ name, transposed: false, rows: mark.rows(model.config) })
+    else if (parts.length === 0) return [{ name, transposed: mark === "transposed", rows: null }]
   }
+  if (parts.length > 0) return parts
   throw new HeedError(
     `weights: expected a published name for ${path}, but the table has none`,
     "add a rule to the family's table",
   )
+}
+
+/** Whether a published name that no weight asks for may stand in a file. */
+function isExtra({ prefix = "", rules, skipped = [] }: WeightTable, published: string): boolean {
+  const names = published.startsWith(prefix) ? [published] : [published, prefix + published]
+  const patterns = [...skipped, ...rules.flatMap(([pattern, , mark]) => (mark === "tied" ? [pattern] : []))]
+  return names.some(name => patterns.some(pattern => match(pattern, name)))
 }
 
 /** rows × columns turned into columns × rows. */
@@ -92,7 +119,11 @@ function turn<A extends HostArray>(data: A, [rows, columns]: readonly [number, n
   return out
 }
 
-const turned = (shape: Shape): [number, number] => [shape[1]!, shape[0]!]
+/** The shape a part is published with. */
+function publishedShape({ shape }: Parameter, { rows, transposed }: PublishedPart): Shape {
+  if (transposed) return [shape[1]!, shape[0]!]
+  return rows ? [rows[1] - rows[0], ...shape.slice(1)] : shape
+}
 
 function hostValues(tensor: HostTensor, parameter: Parameter, name: string): HostArray {
   if (parameter.dtype !== "bf16") return toFloat32(tensor, name)
@@ -109,6 +140,55 @@ function listed(names: readonly string[]): string {
   return names.slice(0, 8).join(", ") + (names.length > 8 ? ` and ${names.length - 8} more` : "")
 }
 
+/** A part and the name it has in a file. */
+interface Located extends PublishedPart {
+  readonly stored: string
+}
+
+/** Where each weight is found. Throws HeedError for unknown and missing names, ShapeError for shapes that differ. */
+function locate(
+  model: Model,
+  family: ModelFamily,
+  source: WeightSource,
+  partial: boolean,
+): Map<Parameter, readonly Located[]> {
+  const where = source.path ?? "weights"
+  const { prefix = "" } = family.weights
+  const unclaimed = new Set(source.names)
+  const found = new Map<Parameter, readonly Located[]>()
+  const missing: string[] = []
+  const own = model.state()
+  for (const [path, parameter] of own) {
+    const parts = publishedParts(model, family, path).map(part => {
+      const bare = part.name.startsWith(prefix) ? part.name.slice(prefix.length) : part.name
+      return { ...part, stored: !unclaimed.has(part.name) && unclaimed.has(bare) ? bare : part.name }
+    })
+    const absent = parts.filter(part => !unclaimed.has(part.stored))
+    for (const part of parts) unclaimed.delete(part.stored)
+    if (absent.length > 0) missing.push(...absent.map(part => part.name))
+    if (absent.length === 0) found.set(parameter, parts)
+  }
+  const unknown = [...unclaimed].filter(name => !isExtra(family.weights, name))
+  if (unknown.length > 0)
+    throw new HeedError(
+      `${where}: expected weights of a ${family.name} model, but got unknown ${listed(unknown)}`,
+      "the configuration does not fit the weights, or they are of another head",
+    )
+  if (missing.length > 0 && !partial)
+    throw new HeedError(
+      `${where}: expected all ${own.size} weights of the model, but got no ${listed(missing)}`,
+      "{ partial: true } begins missing weights at random",
+    )
+  for (const [parameter, parts] of found)
+    for (const part of parts) {
+      const expected = publishedShape(parameter, part)
+      const got = source.info(part.stored).shape
+      if (!sameShape(expected, got))
+        throw new ShapeError(`${where}: expected ${part.stored} ${formatShape(expected)}, but got ${formatShape(got)}`)
+    }
+  return found
+}
+
 /**
  * Fills a model with published weights. Unknown and missing names are errors that list them (`partial` allows missing ones), so are
  * shapes that differ, named with both.
@@ -119,46 +199,17 @@ export async function loadWeights<M extends Model>(
   source: WeightSource,
   options: LoadOptions = {},
 ): Promise<M> {
-  const where = source.path ?? "weights"
-  const own = model.state()
-  const plan = new Map<string, { published: string; transposed: boolean }>()
-  const unknown: string[] = []
-  for (const published of source.names) {
-    const found = ownPath(family.weights, published)
-    if (found === "skipped") continue
-    if (!found || !own.has(found.name)) {
-      if (found?.mark !== "tied") unknown.push(published)
-      continue
+  for (const [parameter, parts] of locate(model, family, source, options.partial ?? false)) {
+    const { shape, dtype, name } = parameter
+    const rowSize = parameter.size / shape[0]!
+    let data = parts[0]!.rows ? hostArray(dtype, parameter.size) : null
+    for (const { stored, rows, transposed } of parts) {
+      options.signal?.throwIfAborted()
+      const values = hostValues(await source.read(stored), parameter, stored)
+      if (rows) data!.set(values, rows[0] * rowSize)
+      else data = transposed ? turn(values, [shape[1]!, shape[0]!]) : values
     }
-    const twice = plan.get(found.name)
-    if (twice)
-      throw new HeedError(`${where}: expected one value for ${found.name}, but got ${twice.published} and ${published}`)
-    plan.set(found.name, { published, transposed: found.mark === "transposed" })
-  }
-  const missing = [...own.keys()].filter(path => !plan.has(path))
-  if (unknown.length > 0)
-    throw new HeedError(
-      `${where}: expected weights of a ${family.name} model, but got unknown ${listed(unknown)}`,
-      "the configuration does not fit the weights, or they are of another head",
-    )
-  if (missing.length > 0 && !options.partial)
-    throw new HeedError(
-      `${where}: expected all ${own.size} weights of the model, but got no ${listed(missing.map(path => publishedPath(family.weights, path).name))}`,
-      "{ partial: true } begins missing weights at random",
-    )
-  for (const [path, { published, transposed }] of plan) {
-    const { shape } = own.get(path)!
-    const expected = transposed ? turned(shape) : shape
-    const got = source.info(published).shape
-    if (!sameShape(expected, got))
-      throw new ShapeError(`${where}: expected ${published} ${formatShape(expected)}, but got ${formatShape(got)}`)
-  }
-  for (const [path, { published, transposed }] of plan) {
-    options.signal?.throwIfAborted()
-    const parameter = own.get(path)!
-    const data = hostValues(await source.read(published), parameter, published)
-    const [columns, rows] = parameter.shape as [number, number]
-    parameter.assign(fromHost(transposed ? turn(data, [rows, columns]) : data, parameter.shape, parameter.dtype, path))
+    parameter.assign(fromHost(data!, shape, dtype, name))
   }
   return model
 }
@@ -166,17 +217,22 @@ export async function loadWeights<M extends Model>(
 /** A model's weights under published names, each read when its turn to be written comes. */
 export function publishedWeights(model: Model, family: ModelFamily): Record<string, LazyTensor> {
   const record: Record<string, LazyTensor> = {}
-  for (const [path, parameter] of model.state()) {
-    const { name, mark } = publishedPath(family.weights, path)
-    const dtype = parameter.dtype as "f32" | "bf16"
-    const transposed = mark === "transposed"
-    const shape = transposed ? turned(parameter.shape) : parameter.shape
-    const load = async (): Promise<HostTensor> => {
-      const data = await parameter.read()
-      const [rows, columns] = parameter.shape as [number, number]
-      return { dtype, shape, data: transposed ? turn(data, [rows, columns]) : data } as HostTensor
+  for (const [path, parameter] of model.state())
+    for (const part of publishedParts(model, family, path)) {
+      const dtype = parameter.dtype as "f32" | "bf16"
+      const shape = publishedShape(parameter, part)
+      const rowSize = parameter.size / parameter.shape[0]!
+      const load = async (): Promise<HostTensor> => {
+        const all = await parameter.read()
+        const { rows, transposed } = part
+        const data = rows
+          ? all.slice(rows[0] * rowSize, rows[1] * rowSize)
+          : transposed
+            ? turn(all, [parameter.shape[0]!, parameter.shape[1]!])
+            : all
+        return { dtype, shape, data } as HostTensor
+      }
+      record[part.name] = { dtype, shape, load }
     }
-    record[name] = { dtype, shape, load }
-  }
   return record
 }

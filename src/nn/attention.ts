@@ -135,11 +135,9 @@ export class SelfAttention extends Module {
   }
 
   forward(x: Tensor, context: AttentionContext = {}): Tensor {
-    const { headWidth } = this.sizes
     const { rotation, cache, offset } = context
     const { causal = true, window } = this.#options
-    let [q, k, v] = this.#project(x).map(part => splitHeads(part, headWidth)) as [Tensor, Tensor, Tensor] // [B T H K]
-    if (rotation) [q, k] = [rotate(q, rotation), rotate(k, rotation)]
+    let [q, k, v] = this.#project(x, rotation) // [B T H K], k and v [B T G K]
     q = this.tap("q", headsFirst(q))
     k = this.tap("k", headsFirst(k))
     v = this.tap("v", headsFirst(v))
@@ -160,14 +158,18 @@ export class SelfAttention extends Module {
     return this.out.forward(mergeHeads(this.tap("z", z)))
   }
 
-  /** Queries [B T (H K)], keys and values [B T (G K)]. */
-  #project(x: Tensor): Tensor[] {
+  /** Queries [B T H K], keys and values [B T G K], queries and keys turned by the rotation. */
+  #project(x: Tensor, rotation: Rotation | undefined): [q: Tensor, k: Tensor, v: Tensor] {
     const { heads, groups, headWidth } = this.sizes
-    if (this.qkv) {
-      const sizes = [heads, groups, groups].map(count => count * headWidth)
-      return this.qkv.forward(x).split(sizes, -1) // along the last axis: nothing is copied
+    const turn = (part: Tensor): Tensor => (rotation ? rotate(part, rotation) : part)
+    if (!this.qkv) {
+      const [q, k, v] = [this.query!, this.key!, this.value!].map(one => splitHeads(one.forward(x), headWidth))
+      return [turn(q!), turn(k!), v!]
     }
-    return [this.query!, this.key!, this.value!].map(projection => projection.forward(x))
+    // cut along the last axis: nothing is copied; queries and keys turn together
+    const [qk, v] = this.qkv.forward(x).split([(heads + groups) * headWidth, groups * headWidth], -1)
+    const [q, k] = turn(splitHeads(qk!, headWidth)).split([heads, groups], 2)
+    return [q!, k!, splitHeads(v!, headWidth)]
   }
 }
 

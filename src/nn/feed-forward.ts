@@ -47,8 +47,9 @@ export interface FeedForwardOptions {
 
 /** down(activation(up(x))), or gated: down(activation(gate(x)) · up(x)). x [… D] -> [… D]; tap `inner` [… F]. */
 export class FeedForward extends Module {
-  readonly gate: Linear | null
-  readonly up: Linear
+  readonly up: Linear | null
+  /** Gate and inner layer in one product [2 F D], the gate first. */
+  readonly gateUp: Linear | null
   readonly down: Linear
   readonly dropout: Dropout
   readonly #activation: (x: Tensor) => Tensor
@@ -59,8 +60,8 @@ export class FeedForward extends Module {
     const projection = { bias, ...(deviation === undefined ? {} : { deviation }) }
     const outDeviation = options.outDeviation ?? deviation
     this.#activation = activation(options.activation)
-    this.gate = gated ? new Linear(init, width, inner, projection) : null
-    this.up = new Linear(init, width, inner, projection)
+    this.up = gated ? null : new Linear(init, width, inner, projection)
+    this.gateUp = gated ? new Linear(init, width, 2 * inner, projection) : null
     this.down = new Linear(init, inner, width, {
       bias,
       ...(outDeviation === undefined ? {} : { deviation: outDeviation }),
@@ -69,8 +70,15 @@ export class FeedForward extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const up = this.up.forward(x)
-    const inner = this.gate ? this.#activation(this.gate.forward(x)).mul(up) : this.#activation(up)
-    return this.down.forward(this.dropout.forward(this.tap("inner", inner)))
+    const inner = this.tap(
+      "inner",
+      this.gateUp ? this.#gated(this.gateUp.forward(x)) : this.#activation(this.up!.forward(x)),
+    )
+    return this.down.forward(this.dropout.forward(inner))
+  }
+
+  #gated(both: Tensor): Tensor {
+    const [gate, up] = both.split(both.shape.at(-1)! / 2, -1) as [Tensor, Tensor]
+    return this.#activation(gate).mul(up)
   }
 }

@@ -63,7 +63,7 @@ test("saving into a folder leaves its other files alone", async () => {
 test("weights are kept in bf16 on request, and saved so", async () => {
   const model = await loadModel(join(reference, "llama"), { dtype: "bf16" })
   const types = new Map([...model.namedParameters()].map(([path, parameter]) => [path, parameter.dtype]))
-  expect(types.get("blocks.0.attention.query.weight")).toBe("bf16")
+  expect(types.get("blocks.0.attention.qkv.weight")).toBe("bf16")
   expect(types.get("tokens.weight")).toBe("bf16")
   expect(types.get("blocks.0.attentionNorm.weight")).toBe("f32")
   const full = await loadModel(join(reference, "llama"))

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { parseSafetensors, toFloat32 } from "../../src/files/pure.ts"
-import { families, familyOf, type Model, modelFrom, type PublishedConfig, publishedPath } from "../../src/models/index.ts"
+import { families, familyOf, type Model, modelFrom, type PublishedConfig, publishedParts } from "../../src/models/index.ts"
 import { type DeviceName, evaluateOn } from "../../src/runtime/index.ts"
 import { fromHost, grad, type HostArray, type Tensor } from "../../src/tensor/index.ts"
 import { machineDevices } from "../ops/devices.ts"
@@ -46,17 +46,19 @@ function integers(list: unknown): Tensor {
 
 /** Gradients of a loss by the published names of the weights. */
 function gradientsByPublishedName(model: Model, loss: Tensor): Map<string, Tensor> {
-  const { weights } = familyOf(model)
+  const family = familyOf(model)
   const own = [...model.namedParameters()]
   const gradients = grad(
     loss,
     own.map(([, parameter]) => parameter),
   )
   return new Map(
-    own.map(([path], i) => {
-      const { name, mark } = publishedPath(weights, path)
-      return [name, mark === "transposed" ? gradients[i]!.transpose() : gradients[i]!]
-    }),
+    own.flatMap(([path], i) =>
+      publishedParts(model, family, path).map(({ name, transposed, rows }) => {
+        const gradient = rows ? gradients[i]!.slice(0, ...rows) : gradients[i]!
+        return [name, transposed ? gradient.transpose() : gradient] as const
+      }),
+    ),
   )
 }
 
