@@ -1,8 +1,7 @@
 // Key/value cache: keys and values of past positions in parameters that programs update in place, at a position that is known only
 // when the program runs. So every decoding step is the same program.
 
-import { full, gather, Parameter, ShapeError, type Tensor } from "../tensor/index.ts"
-import { writeSlice } from "../tensor/ops/dynamic.ts"
+import { full, gather, Parameter, ShapeError, type Tensor, writeSlice } from "../tensor/index.ts"
 import { checkInteger, formatShape } from "../tensor/shape.ts"
 import type { WeightType } from "./initialize.ts"
 

@@ -12,6 +12,7 @@ export { type GeluForm, gelu } from "./ops/activation.ts"
 export { type AttentionOptions, attention } from "./ops/attention.ts"
 export * from "./ops/convolve.ts"
 export { arange, eye, linspace, lowerTriangle, ones, triangle, upperTriangle, zeros } from "./ops/create.ts"
+export { readSlice, writeSlice } from "./ops/dynamic.ts"
 export {
   type EmbeddingOptions,
   embedding,

@@ -3,6 +3,7 @@
 import type { Case } from "./case.ts"
 import { attentionCases } from "./cases/attention.ts"
 import { convolveCases } from "./cases/convolve.ts"
+import { dynamicCases } from "./cases/dynamic.ts"
 import { gatherCases } from "./cases/gather.ts"
 import { lossCases } from "./cases/loss.ts"
 import { matmulCases } from "./cases/matmul.ts"
@@ -18,6 +19,7 @@ export const cases: readonly Case[] = [
   ...moveCases,
   ...matmulCases,
   ...gatherCases,
+  ...dynamicCases,
   ...normCases,
   ...attentionCases,
   ...lossCases,
