@@ -88,34 +88,46 @@ export function probabilities(scores: Float32Array): Float64Array {
   return out
 }
 
-/** Indices of the tokens that are not forbidden, most likely first; equal ones in the order of their ids. */
-function ranked(scores: Float32Array): Uint32Array {
+/** Indices of the tokens whose probability is above `floor`, most likely first; equal ones in the order of their ids. */
+function ranked(chances: Float64Array, floor: number): Uint32Array {
+  const order = new Uint32Array(chances.length)
   let count = 0
-  for (let i = 0; i < scores.length; i++) if (scores[i]! > -Infinity) count++
-  const order = new Uint32Array(count)
-  let at = 0
-  for (let i = 0; i < scores.length; i++) if (scores[i]! > -Infinity) order[at++] = i
-  return order.sort((a, b) => scores[b]! - scores[a]! || a - b)
+  for (let i = 0; i < chances.length; i++) if (chances[i]! > floor) order[count++] = i
+  return order.subarray(0, count).sort((a, b) => chances[b]! - chances[a]! || a - b)
+}
+
+/** Forbids all tokens but the first `count` of an order. */
+function keepFirst(scores: Float32Array, order: Uint32Array, count: number): void {
+  const kept = order.slice(0, count)
+  const values = Float32Array.from(kept, id => scores[id]!)
+  scores.fill(-Infinity)
+  for (const [i, id] of kept.entries()) scores[id] = values[i]!
 }
 
 /** Keeps the smallest set of most likely tokens whose probabilities reach p (nucleus sampling, Holtzman et al. 2020), at least `least` of them. */
 export function keepTopP(scores: Float32Array, p: number, least = 1): void {
   if (p >= 1) return
   const chances = probabilities(scores)
-  const order = ranked(scores)
+  // tokens this unlikely are never needed: all of them together have less than 1 - p
+  const floor = (1 - p) / (2 * scores.length)
+  let order = ranked(chances, floor)
+  if (order.length < least) order = ranked(chances, 0)
   let total = 0
-  for (const [rank, id] of order.entries()) {
-    if (rank >= least && total >= p) scores[id] = -Infinity
-    total += chances[id]!
-  }
+  let count = 0
+  while (count < order.length && (count < least || total < p)) total += chances[order[count++]!]!
+  keepFirst(scores, order, count)
 }
 
 /** Keeps tokens whose probability is at least p times that of the most likely one (min-p sampling, Nguyen et al. 2024), at least `least` of them. */
 export function keepMinP(scores: Float32Array, p: number, least = 1): void {
   const chances = probabilities(scores)
-  const order = ranked(scores)
-  const limit = p * (chances[order[0]!] ?? 0)
-  for (const [rank, id] of order.entries()) if (rank >= least && chances[id]! < limit) scores[id] = -Infinity
+  let top = 0
+  for (let i = 0; i < chances.length; i++) if (chances[i]! > top) top = chances[i]!
+  const limit = p * top
+  let count = 0
+  for (let i = 0; i < chances.length; i++) if (chances[i]! >= limit && chances[i]! > 0) count++
+  if (count < least) keepFirst(scores, ranked(chances, 0), least)
+  else for (let i = 0; i < chances.length; i++) if (chances[i]! < limit) scores[i] = -Infinity
 }
 
 /** Forbids tokens. */
