@@ -4,6 +4,7 @@
 import { type BatchState, DataError } from "../data/index.ts"
 import type { BestMark, Checkpoint, FileWriter, HostTensor, LazyTensor, Run } from "../files/index.ts"
 import { safetensorsContent, toFloat32 } from "../files/pure.ts"
+import { familyOf, loadWeights, type Model, modelFiles } from "../models/index.ts"
 import { read } from "../runtime/index.ts"
 import { fromHost, type HostArray, type Parameter } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
@@ -26,29 +27,20 @@ export interface TrainingState {
   readonly config: TrainingConfig
 }
 
-/** How a model is written to and read from a folder. */
-export interface ModelFormat<M> {
-  /** config.json and model.safetensors. */
-  readonly files: (model: M) => Readonly<Record<string, FileWriter>>
-  /** Takes the weights of a folder over. */
-  readonly load: (model: M, folder: string) => Promise<void>
-}
-
 /** Writes a checkpoint; either all of it is there afterwards or nothing. Throws FileError. */
-export async function saveTraining<M>(
+export async function saveTraining(
   run: Run,
   content: {
-    readonly model: M
-    readonly format: ModelFormat<M>
+    readonly model: Model
     readonly tokenizer?: Tokenizer | undefined
     readonly optimizer: Optimizer
     readonly state: TrainingState
     readonly best?: BestMark | undefined
   },
 ): Promise<Checkpoint> {
-  const { model, format, tokenizer, optimizer, state, best } = content
+  const { model, tokenizer, optimizer, state, best } = content
   const files: Record<string, FileWriter> = {
-    ...format.files(model),
+    ...modelFiles(model),
     "state.json": `${JSON.stringify(state, null, 2)}\n`,
   }
   if (optimizer.state.size > 0) files["optimizer.safetensors"] = () => safetensorsContent(lazyTensors(optimizer.state))
@@ -60,14 +52,14 @@ export async function saveTraining<M>(
 }
 
 /** Takes weights and optimizer state of a checkpoint over and gives its state.json. Throws FileError, TrainingError. */
-export async function restoreTraining<M>(
+export async function restoreTraining(
   folder: string,
-  content: { readonly model: M; readonly format: ModelFormat<M>; readonly optimizer: Optimizer },
+  content: { readonly model: Model; readonly optimizer: Optimizer },
 ): Promise<TrainingState> {
-  const { model, format, optimizer } = content
+  const { model, optimizer } = content
   const { openSafetensors, readJsonFile } = await import("../files/index.ts")
   const state = checkState(await readJsonFile(`${folder}/state.json`), folder)
-  await format.load(model, folder)
+  await restoreWeights(model, folder)
   if (optimizer.state.size > 0) {
     const file = await openSafetensors(`${folder}/optimizer.safetensors`)
     try {
@@ -87,8 +79,19 @@ export async function restoreTraining<M>(
   return state
 }
 
+/** Takes the weights of a checkpoint over. Throws FileError, HeedError. */
+export async function restoreWeights(model: Model, folder: string): Promise<void> {
+  const { openWeights } = await import("../files/index.ts")
+  const source = await openWeights(folder)
+  try {
+    await loadWeights(model, familyOf(model), source)
+  } finally {
+    await source.close()
+  }
+}
+
 /** Gives a parameter the numbers of a file. Throws TrainingError for another shape. */
-export function takeOver(parameter: Parameter, tensor: HostTensor, what: string): void {
+function takeOver(parameter: Parameter, tensor: HostTensor, what: string): void {
   if (tensor.shape.join() !== parameter.shape.join())
     throw new TrainingError(
       `${what}: expected shape [${parameter.shape.join(" ")}], but got [${tensor.shape.join(" ")}]`,
@@ -98,7 +101,7 @@ export function takeOver(parameter: Parameter, tensor: HostTensor, what: string)
 }
 
 /** Tensors that are read from the device when their turn to be written comes. */
-export function lazyTensors(parameters: ReadonlyMap<string, Parameter>): Record<string, LazyTensor> {
+function lazyTensors(parameters: ReadonlyMap<string, Parameter>): Record<string, LazyTensor> {
   const entries = [...parameters].map(([name, parameter]) => {
     const { dtype, shape } = parameter
     const load = async () => ({ dtype, shape, data: await read(parameter) }) as HostTensor

@@ -33,9 +33,13 @@ export const trainingOptions = declare(
     steps: option(count(1).optional(), "Optimizer updates of the run; 1000 unless epochs says otherwise", {
       alias: ["maxSteps", "maxIters"],
     }),
-    epochs: option(z.number().gt(0).optional(), "Length of the run as passes over the training data, instead of steps", {
-      alias: "numTrainEpochs",
-    }),
+    epochs: option(
+      z.number().gt(0).optional(),
+      "Length of the run as passes over the training data, instead of steps",
+      {
+        alias: "numTrainEpochs",
+      },
+    ),
     batchSize: option(count(1), "Rows of a batch", {
       default: 16,
       alias: ["perDeviceTrainBatchSize", "trainBatchSize"],
@@ -65,7 +69,9 @@ export const trainingOptions = declare(
       z.number().min(0).optional(),
       "Decay of weights (not of norms and biases); 0.1 with adamw, 0 with others unless given",
     ),
-    adamBeta1: option(fraction.optional(), "Adam family: how slowly the mean of gradients changes (0.9)", { alias: "beta1" }),
+    adamBeta1: option(fraction.optional(), "Adam family: how slowly the mean of gradients changes (0.9)", {
+      alias: "beta1",
+    }),
     adamBeta2: option(fraction.optional(), "Adam family: how slowly the mean of squared gradients changes (0.999)", {
       alias: "beta2",
     }),
@@ -80,8 +86,13 @@ export const trainingOptions = declare(
       default: "cosine",
       alias: ["schedule", "lrScheduler"],
     }),
-    warmupSteps: option(count(0).optional(), "Updates in which the learning rate grows from 0", { alias: "warmupIters" }),
-    warmupRatio: option(z.number().min(0).max(1).optional(), "The same as a share of the run; 0.05 unless warmupSteps is given"),
+    warmupSteps: option(count(0).optional(), "Updates in which the learning rate grows from 0", {
+      alias: "warmupIters",
+    }),
+    warmupRatio: option(
+      z.number().min(0).max(1).optional(),
+      "The same as a share of the run; 0.05 unless warmupSteps is given",
+    ),
     minLearningRate: option(z.number().min(0).optional(), "Schedules with a floor: the learning rate at the end", {
       alias: ["minLr", "lrEnd"],
     }),
@@ -90,11 +101,6 @@ export const trainingOptions = declare(
       'More settings of the schedule, such as {"num_cycles": 2}, {"gamma": 0.999}',
       { default: {} },
     ),
-
-    labelSmoothing: option(fraction, "Share of each target that is spread over the whole vocabulary", {
-      default: 0,
-      alias: "labelSmoothingFactor",
-    }),
 
     evalSteps: option(count(0), "Updates between evaluations on held-out data; 0 evaluates at the end only", {
       default: 200,

@@ -1,5 +1,5 @@
 // Training: objectives, optimizers, schedules, the loop and its events.
-export { type ModelFormat, restoreTraining, saveTraining, type TrainingState } from "./checkpoint.ts"
+export { restoreTraining, saveTraining, type TrainingState } from "./checkpoint.ts"
 export {
   checkTraining,
   makeOptimizer,
@@ -14,7 +14,7 @@ export {
 export * from "./events.ts"
 export { type TrainOptions, train } from "./loop.ts"
 export { type LanguageMetrics, languageMetrics, Pace, type TextSize, textSize } from "./metrics.ts"
-export { causalLanguageModelling, ignoredTarget, type LanguageModel, type Objective } from "./objective.ts"
+export { causalLanguageModelling, ignoredTarget, type Objective } from "./objective.ts"
 export {
   clipByGlobalNorm,
   type DecayOptions,

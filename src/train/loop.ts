@@ -3,13 +3,14 @@
 
 import { type Batch, BatchSampler, checkVocabulary, evaluationBatches, type TokenDataset } from "../data/index.ts"
 import type { Run } from "../files/index.ts"
-import { deviceInfo } from "../runtime/index.ts"
+import type { Model } from "../models/index.ts"
+import { connectRuntime, deviceInfo } from "../runtime/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import {
   checkCorpus,
   compareOptions,
-  type ModelFormat,
   restoreTraining,
+  restoreWeights,
   saveTraining,
   snapshot,
   type TrainingState,
@@ -17,24 +18,22 @@ import {
 import { makeOptimizer, scheduleOptions, type TrainingConfig, type TrainingInput, trainingConfig } from "./config.ts"
 import { type StepEvent, type StoppedEvent, TrainingError, type TrainingEvent } from "./events.ts"
 import { languageMetrics, Pace, type TextSize, textSize } from "./metrics.ts"
-import { causalLanguageModelling, type LanguageModel, type Objective } from "./objective.ts"
+import { causalLanguageModelling, type Objective } from "./objective.ts"
 import type { Optimizer } from "./optimizer.ts"
 import { scheduleFactor } from "./schedule.ts"
 import { type Evaluation, evaluation, type StepResult, type TrainingStep, trainingStep } from "./step.ts"
 
-/** What to train, on what, and how. M: the model. */
-export interface TrainOptions<M extends LanguageModel = LanguageModel> {
-  readonly model: M
+/** What to train, on what, and how. */
+export interface TrainOptions {
+  readonly model: Model
   readonly data: { readonly train: TokenDataset; readonly validation?: TokenDataset | undefined }
   /** Saved beside the model; says how much text a token is. */
   readonly tokenizer?: Tokenizer | undefined
   readonly config?: TrainingInput | Readonly<Record<string, unknown>>
   /** Default: causal language modelling. */
-  readonly objective?: Objective<M, Batch>
+  readonly objective?: Objective<Model, Batch>
   /** Where metrics, samples and checkpoints go; without it nothing is kept. */
   readonly run?: Run | undefined
-  /** How the model is written to the run's checkpoints. */
-  readonly format?: ModelFormat<M> | undefined
   /** Go on from the newest checkpoint of the run; from the beginning when there is none yet. */
   readonly resume?: boolean
   /** Gives a text that the model writes at a step. */
@@ -44,9 +43,8 @@ export interface TrainOptions<M extends LanguageModel = LanguageModel> {
 }
 
 /** Trains a model and tells how it goes. Throws ConfigError, DataError, TrainingError, FileError. */
-export async function* train<M extends LanguageModel>(
-  options: TrainOptions<M>,
-): AsyncGenerator<TrainingEvent, void, void> {
+export async function* train(options: TrainOptions): AsyncGenerator<TrainingEvent, void, void> {
+  connectRuntime() // weights are read when they are saved
   const training = new Training(options)
   try {
     yield* training.events()
@@ -58,10 +56,9 @@ export async function* train<M extends LanguageModel>(
 type StopReason = StoppedEvent["reason"]
 
 /** One run of `train`. */
-class Training<M extends LanguageModel> {
-  readonly #options: TrainOptions<M>
+class Training {
+  readonly #options: TrainOptions
   readonly #config: TrainingConfig
-  readonly #objective: Objective<M, Batch>
   readonly #sampler: BatchSampler
   readonly #steps: number
   readonly #optimizer: Optimizer
@@ -82,28 +79,27 @@ class Training<M extends LanguageModel> {
   #folder: string | null = null
   #heldOutSize: TextSize | undefined
 
-  constructor(options: TrainOptions<M>) {
+  constructor(options: TrainOptions) {
     const config = trainingConfig(options.config)
     checkOptions(options, config)
     const { model, data } = options
-    const { batchSize, context, batchOrder, seed, labelSmoothing } = config
+    const { batchSize, context, batchOrder, seed } = config
     this.#options = options
     this.#config = config
     this.#sampler = new BatchSampler(data.train, { batchSize, context, order: batchOrder, seed })
     this.#steps = stepsOf(config, this.#sampler)
     model.adoptNames()
     this.#optimizer = makeOptimizer(model.trainableParameters(), config)
-    this.#objective = options.objective ?? causalLanguageModelling({ labelSmoothing })
-    this.#update = trainingStep(model, this.#objective, this.#optimizer, config)
-    // losses that are compared are not smoothed
-    this.#evaluation = evaluation(model, options.objective ?? causalLanguageModelling(), config)
+    const objective = options.objective ?? causalLanguageModelling
+    this.#update = trainingStep(model, objective, this.#optimizer, config)
+    this.#evaluation = evaluation(model, objective, config)
   }
 
   /** The events of the whole run. */
   async *events(): AsyncGenerator<TrainingEvent, void, void> {
     const { model, resume = false } = this.#options
     const began = performance.now()
-    const warnings = resume ? await this.#resume() : []
+    const warnings = resume ? await this.#resume() : await this.#begin()
     const device = await deviceInfo()
     if (this.#config.precision === "bf16" && !device.bf16)
       warnings.push("precision bf16: this processor has no bf16 products, so they are computed in fp32")
@@ -255,9 +251,9 @@ class Training<M extends LanguageModel> {
   }
 
   async *#save(isBest: boolean): AsyncGenerator<TrainingEvent, void, void> {
-    const { model, run, format, tokenizer } = this.#options
+    const { model, run, tokenizer } = this.#options
     if (isBest && !run && this.#config.loadBestModelAtEnd) this.#restoreBest = await snapshot(model.parameters())
-    if (!run || !format || this.#done === 0) return
+    if (!run || this.#done === 0) return
     const best = isBest ? { metric: "evaluationLoss", value: this.#best!.loss } : undefined
     const { gradientAccumulationSteps } = this.#config
     const state: TrainingState = {
@@ -271,22 +267,33 @@ class Training<M extends LanguageModel> {
       config: this.#config,
     }
     const saved = await this.#onDisk(() =>
-      saveTraining(run, { model, format, tokenizer, optimizer: this.#optimizer, state, best }),
+      saveTraining(run, { model, tokenizer, optimizer: this.#optimizer, state, best }),
     )
     this.#savedStep = this.#done
     this.#folder = saved.folder
     yield { type: "checkpoint", step: this.#done, folder: saved.folder, isBest }
   }
 
+  /** A new run begins in a folder without checkpoints. */
+  async #begin(): Promise<string[]> {
+    const { run } = this.#options
+    if (await run?.latest())
+      throw new TrainingError(
+        `train: expected a new run, but ${run!.folder} holds checkpoints`,
+        "go on with it: resume: true, or choose another folder",
+      )
+    return []
+  }
+
   /** Goes on where the newest checkpoint was; gives warnings. */
   async #resume(): Promise<string[]> {
-    const { run, format, model, data } = this.#options
+    const { run, model, data } = this.#options
     const newest = await run!.latest()
     if (!newest) {
       await run!.rewind(0)
       return ["there is no checkpoint to resume yet, so the run begins anew"]
     }
-    const state = await restoreTraining(newest.folder, { model, format: format!, optimizer: this.#optimizer })
+    const state = await restoreTraining(newest.folder, { model, optimizer: this.#optimizer })
     checkCorpus(state, data.train.length)
     const changed = compareOptions(state.config, this.#config)
     await run!.rewind(state.step)
@@ -300,10 +307,10 @@ class Training<M extends LanguageModel> {
   }
 
   async #loadBest(): Promise<void> {
-    const { run, format, model } = this.#options
+    const { run, model } = this.#options
     if (!this.#config.loadBestModelAtEnd || this.#best?.step === this.#done) return
     const best = await run?.best()
-    if (best) await format!.load(model, best.folder)
+    if (best) await restoreWeights(model, best.folder)
     else this.#restoreBest?.()
   }
 
@@ -335,22 +342,25 @@ function stepsOf({ steps, epochs, gradientAccumulationSteps }: TrainingConfig, s
 }
 
 /** Refuses what cannot be trained. Throws TrainingError, DataError. */
-function checkOptions<M extends LanguageModel>(options: TrainOptions<M>, config: TrainingConfig): void {
-  const { model, data, run, format, resume = false, sample } = options
+function checkOptions(options: TrainOptions, config: TrainingConfig): void {
+  const { model, data, run, resume = false, sample } = options
   const refuse = (message: string, hint: string): never => {
     throw new TrainingError(`train: ${message}`, hint)
   }
   if (model.trainableParameters().length === 0)
     refuse("expected weights to train, but all are frozen", "unfreeze some: model.unfreeze()")
-  const vocabulary = model.projection().weight.shape[0]!
-  for (const part of [data.train, data.validation]) if (part) checkVocabulary(part, vocabulary)
+  if (config.context > model.context)
+    refuse(
+      `expected a context of at most ${model.context} tokens, which the model sees at once, but got ${config.context}`,
+      `lower context to ${model.context}, or build a model with a larger one`,
+    )
+  const { vocabulary } = model.config
+  if (typeof vocabulary === "number")
+    for (const part of [data.train, data.validation]) if (part) checkVocabulary(part, vocabulary)
   if (!data.validation)
     for (const key of ["earlyStoppingPatience", "loadBestModelAtEnd"] as const)
       if (config[key]) refuse(`expected held-out data with ${key}, but there is none`, "pass data.validation")
   if (config.sampleSteps > 0 && !sample)
     refuse("expected a function that samples with sampleSteps, but there is none", "pass sample: async step => text")
-  if (config.labelSmoothing > 0 && options.objective)
-    refuse("expected no labelSmoothing with an objective of your own", "smooth inside the objective")
   if (resume && !run) refuse("expected a run to resume, but got none", "pass run: await openRun(folder)")
-  if (run && !format) refuse("expected to know how the model is saved, but got a run without a format", "pass format")
 }

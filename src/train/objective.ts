@@ -2,8 +2,9 @@
 // micro-batches of an update, so that accumulated gradients are those of one large batch, whatever the targets leave out.
 
 import type { Batch } from "../data/index.ts"
+import type { Model } from "../models/index.ts"
 import type { Module } from "../nn/index.ts"
-import { fromHost, linearCrossEntropy, type Tensor } from "../tensor/index.ts"
+import { fromHost, HeedError, type Tensor } from "../tensor/index.ts"
 
 /** Records the loss of a batch. M: the model, B: a batch on the host. */
 export interface Objective<M extends Module, B> {
@@ -19,36 +20,24 @@ export interface Objective<M extends Module, B> {
   readonly total: (model: M, tensors: Readonly<Record<string, Tensor>>) => Tensor
 }
 
-/** A model that says what comes next: states, and the projection to a score for each token of the vocabulary. */
-export interface LanguageModel extends Module {
-  /** ids i32 [B T] -> states before the projection [B T D]. */
-  hidden(ids: Tensor): Tensor
-  /** weight [V D], bias [V]. */
-  projection(): { readonly weight: Tensor; readonly bias?: Tensor | null }
-}
-
 /** The target that counts nothing. */
 export const ignoredTarget = -100
 
-/** Predicting each next token: batches hold ids [B T] and targets [B T], which are already one token ahead. */
-export function causalLanguageModelling(options: { labelSmoothing?: number } = {}): Objective<LanguageModel, Batch> {
-  const { labelSmoothing = 0 } = options
-  return {
-    name: "cross-entropy per token, nats",
-    tensors: ({ inputs, targets, shape }) => ({
-      ids: fromHost(inputs, shape, "i32"),
-      targets: fromHost(targets, shape, "i32"),
-    }),
-    terms: ({ targets }) => targets.reduce((count, target) => (target === ignoredTarget ? count : count + 1), 0),
-    tokens: ({ inputs }) => inputs.length,
-    total: (model, { ids, targets }) => {
-      const { weight, bias } = model.projection()
-      return linearCrossEntropy(model.hidden(ids!), weight, targets!, {
-        labelSmoothing,
-        ignoreIndex: ignoredTarget,
-        reduction: "sum",
-        ...(bias ? { bias } : {}),
-      })
-    },
-  }
+/**
+ * Predicting each next token: batches hold ids [B T] and targets [B T], which are already one token ahead. The logits never exist: the
+ * model computes its loss together with its output projection.
+ */
+export const causalLanguageModelling: Objective<Model, Batch> = {
+  name: "cross-entropy per token, nats",
+  tensors: ({ inputs, targets, shape }) => ({
+    ids: fromHost(inputs, shape, "i32"),
+    targets: fromHost(targets, shape, "i32"),
+  }),
+  terms: ({ targets }) => targets.reduce((count, target) => (target === ignoredTarget ? count : count + 1), 0),
+  tokens: ({ inputs }) => inputs.length,
+  total: (model, { ids, targets }) => {
+    const { loss } = model.forward(ids!, { targets: targets! })
+    if (!loss) throw new HeedError("train: expected a model that predicts tokens, but it gives no loss for targets")
+    return loss.mul(targets!.ne(ignoredTarget).cast("f32").sum()) // the model's loss is a mean
+  },
 }

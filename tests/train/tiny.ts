@@ -1,102 +1,42 @@
-// A GPT small enough to learn something in a second, a corpus for it, and how it is saved.
-
+// A GPT small enough to learn something in a second, a corpus for it, and what tests ask of a run.
 import { TokenDataset } from "../../src/data/index.ts"
-import { openSafetensors, type Run, safetensorsContent } from "../../src/files/index.ts"
-import {
-  Dropout,
-  Embedding,
-  FeedForward,
-  Initializer,
-  LayerNorm,
-  Module,
-  PreNormBlock,
-  SelfAttention,
-} from "../../src/nn/index.ts"
-import { arange, type Tensor } from "../../src/tensor/index.ts"
+import type { Run } from "../../src/files/index.ts"
+import { type GPT2, gpt2 } from "../../src/models/index.ts"
 import { CharacterTokenizer } from "../../src/text/index.ts"
-import { lazyTensors, type ModelFormat, takeOver } from "../../src/train/checkpoint.ts"
-import { type LanguageModel, type TrainingEvent, type TrainOptions, train } from "../../src/train/index.ts"
+import { type TrainingEvent, type TrainOptions, train } from "../../src/train/index.ts"
 
-export interface TinySizes {
-  readonly vocabulary: number
-  readonly context: number
-  readonly width?: number
-  readonly layers?: number
-  readonly dropout?: number
-  readonly seed?: number
-}
+/** Tokens a tiny GPT sees at once. */
+export const context = 32
 
-/** A GPT without biases whose output projection is its token table. */
-export class TinyGpt extends Module implements LanguageModel {
-  readonly tokens: Embedding
-  readonly positions: Embedding
-  readonly blocks: PreNormBlock[]
-  readonly norm: LayerNorm
-  readonly drop: Dropout
-
-  constructor({ vocabulary, context, width = 32, layers = 2, dropout = 0, seed = 1 }: TinySizes) {
-    super()
-    const init = new Initializer({ seed })
-    const options = { bias: false, dropout, deviation: 0.02 }
-    this.tokens = new Embedding(init, vocabulary, width, { deviation: 0.02 })
-    this.positions = new Embedding(init, context, width, { deviation: 0.02 })
-    this.blocks = Array.from(
-      { length: layers },
-      () =>
-        new PreNormBlock({
-          attentionNorm: new LayerNorm(init, width, { bias: false }),
-          attention: new SelfAttention(init, width, { heads: 4, ...options }),
-          feedForwardNorm: new LayerNorm(init, width, { bias: false }),
-          feedForward: new FeedForward(init, width, { inner: 4 * width, activation: "gelu", ...options }),
-          dropout,
-        }),
-    )
-    this.norm = new LayerNorm(init, width, { bias: false })
-    this.drop = new Dropout(dropout)
-  }
-
-  hidden(ids: Tensor): Tensor {
-    const x = this.tokens.forward(ids).add(this.positions.forward(arange(ids.shape[1]!)))
-    return this.norm.forward(this.blocks.reduce((stream, block) => block.forward(stream), this.drop.forward(x)))
-  }
-
-  projection() {
-    return { weight: this.tokens.weight }
-  }
-
-  forward(ids: Tensor): Tensor {
-    return this.hidden(ids).matmul(this.tokens.weight.transpose())
-  }
-}
-
-/** Weights under their own names. */
-export const tinyFormat: ModelFormat<TinyGpt> = {
-  files: model => ({
-    "config.json": "{}\n",
-    "model.safetensors": () => safetensorsContent(lazyTensors(model.state())),
-  }),
-  load: async (model, folder) => {
-    const file = await openSafetensors(`${folder}/model.safetensors`)
-    for (const [name, parameter] of model.state()) takeOver(parameter, await file.read(name), name)
-    await file.close()
-  },
+/** A GPT-2 of 2 layers, width 32. */
+export function tinyGpt({
+  vocabulary,
+  dropout = 0,
+  seed = 1,
+}: {
+  vocabulary: number
+  dropout?: number
+  seed?: number
+}): GPT2 {
+  const rates = { embeddingDropout: dropout, residualDropout: dropout, attentionDropout: dropout }
+  return gpt2.build({ vocabulary, context, width: 32, layers: 2, heads: 4, ...rates }, { seed })
 }
 
 /** Sentences in which each word follows from those before. */
 export const corpus = Array.from({ length: 400 }, (_, i) => {
-  const [who, what] = [["the cat", "a dog", "the owl"][i % 3]!, ["milk", "a bone", "mice"][i % 3]!]
-  return `${who} likes ${what}. `
+  const who = (i * i + (i >> 2)) % 3
+  return `${["the cat", "a dog", "the owl"][who]} likes ${["milk", "a bone", "mice"][who]}. `
 }).join("")
 
-/** The corpus in ids, split. */
+/** The corpus in ids, the last tenth held out. */
 export async function tinyData(text = corpus) {
   const tokenizer = CharacterTokenizer.fromText(text)
   const data = (await TokenDataset.fromText(tokenizer, text)).split(0.1)
   return { tokenizer, data }
 }
 
-/** Runs to the end. */
-export async function collect(options: TrainOptions<TinyGpt>): Promise<TrainingEvent[]> {
+/** The events of a run, to its end. */
+export async function collect(options: TrainOptions): Promise<TrainingEvent[]> {
   const events: TrainingEvent[] = []
   for await (const event of train(options)) events.push(event)
   return events
@@ -108,6 +48,6 @@ export function eventsOf<T extends TrainingEvent["type"]>(events: readonly Train
 }
 
 /** Metrics of a run without what depends on the clock. */
-export async function losses(run: Run): Promise<unknown[]> {
+export async function metricsOf(run: Run): Promise<unknown[]> {
   return (await run.readMetrics()).map(({ tokensPerSecond: _, ...row }) => row)
 }
