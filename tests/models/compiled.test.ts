@@ -70,4 +70,13 @@ describe.each(devices)("%s", device => {
       },
     )
   })
+
+  test.each([
+    ["gpt2", (dtype: "bf16") => gpt2.build(small, { seed: 3, dtype })],
+    ["llama", (dtype: "bf16") => llama.build({ ...small, groups: 2, inner: 24 }, { seed: 3, dtype })],
+  ] as const)("%s with weights in bf16 gives the numbers of the reference", async (_, make) => {
+    const { logits } = make("bf16").forward(ids([3, 1, 4, 1, 5]))
+    const [[got], [expected]] = [await evaluateOn(device, [logits]), await evaluateOn("reference", [logits])]
+    for (const [i, x] of expected!.entries()) expect(Math.abs(x - got![i]!), `${i}`).toBeLessThan(1e-4)
+  })
 })
