@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#if defined(__linux__)
+// AddressSanitizer guards blocks of the C library only, and to the byte: there every block comes from it, unrounded.
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__)
+#define HEED_MAP 1
 #include <sys/mman.h>
 #endif
 
@@ -15,9 +17,9 @@ namespace {
 
 constexpr size_t alignment = 64;
 
-size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
+[[maybe_unused]] size_t round_up(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
-#if defined(__linux__)
+#if defined(HEED_MAP)
 constexpr size_t large = size_t(1) << 20;
 constexpr size_t page = 4096;
 constexpr size_t huge_page = size_t(1) << 21;
@@ -41,18 +43,24 @@ void* map(size_t bytes) {
 
 void* allocate(size_t bytes) {
   if (bytes > SIZE_MAX / 2) return nullptr;
-#if defined(__linux__)
+#if defined(HEED_MAP)
   if (bytes >= large) return map(bytes);
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+  const size_t size = bytes;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, size) != 0) return nullptr;
+#else
   const size_t size = round_up(bytes > 0 ? bytes : 1, alignment);
   void* memory = std::aligned_alloc(alignment, size);
+#endif
   if (memory != nullptr) std::memset(memory, 0, size);
   return memory;
 }
 
 void release(void* memory, size_t bytes) {
   if (memory == nullptr) return;
-#if defined(__linux__)
+#if defined(HEED_MAP)
   if (bytes >= large) {
     munmap(memory, round_up(bytes, page));
     return;
