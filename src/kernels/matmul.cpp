@@ -124,8 +124,10 @@ void matmul(const matmul_args& a, Context& context) {
       batch.stride[i][1] = stride;
     }
   }
-  if (has_bf16 && a.compute == 1) multiply_batch<Half>(p, batch, context);
-  else multiply_batch<Single>(p, batch, context);
+  if constexpr (has_bf16) {
+    if (a.compute == 1) return multiply_batch<Half>(p, batch, context);
+  }
+  multiply_batch<Single>(p, batch, context);
 }
 
 }  // namespace HEED_TIER

@@ -75,6 +75,14 @@ inline Lanes splat_lanes(float x) {
 #endif
 }
 
+inline Lanes splat_from(const float* x) {
+#if defined(__wasm__)
+  return (Lanes)wasm_v128_load32_splat(x);
+#else
+  return splat_lanes(*x);
+#endif
+}
+
 inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
 #if defined(__AVX512F__)
   return (Lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -259,7 +267,7 @@ __attribute__((noinline)) void tile(int64_t steps, const float* a, const float* 
     Lanes column[V];
     HEED_UNROLL for (int v = 0; v < V; v++) column[v] = load_lanes(b + v * lanes);
     HEED_UNROLL for (int r = 0; r < R; r++) {
-      const Lanes x = splat_lanes(a[r]);
+      const Lanes x = splat_from(a + r);
       HEED_UNROLL for (int v = 0; v < V; v++) sum[r][v] = Product::step(x, column[v], sum[r][v]);
     }
     a += tile_rows;

@@ -238,11 +238,18 @@ template <class Product> inline void multiply_together(const Problem& p, Context
 
 // The same with the arithmetic chosen at run time: half asks for bf16 products, where the processor has them.
 inline size_t words_of(const Problem& p, bool half) {
-  return half && has_bf16 ? together_words<Half>(p) : together_words<Single>(p);
+  if constexpr (has_bf16) {
+    if (half) return together_words<Half>(p);
+  }
+  (void)half;
+  return together_words<Single>(p);
 }
 inline void multiply(const Problem& p, bool half, Context& context, float* shared) {
-  if (half && has_bf16) multiply_together<Half>(p, context, shared);
-  else multiply_together<Single>(p, context, shared);
+  if constexpr (has_bf16) {
+    if (half) return multiply_together<Half>(p, context, shared);
+  }
+  (void)half;
+  multiply_together<Single>(p, context, shared);
 }
 
 }  // namespace product
