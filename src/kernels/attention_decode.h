@@ -33,25 +33,34 @@ inline vf sums_of(vf (&r)[W]) {
   return r[0];
 }
 
-// scores[r][key] = q[r] · k[key] for N rows r and keys from..to-1 of a block.
-template <bool Bf16, int N> void decode_scores(const float* q, int64_t width, const Source& k, int64_t keys, float* scores) {
+// scores[r][key] = q[r] · k[key] for N rows r. Where a row is C vectors (0: any width), q stays in registers.
+template <bool Bf16, int N, int C>
+void decode_scores(const float* q, int64_t width, const Source& k, int64_t keys, float* scores) {
   const int64_t whole = k.columns / W * W;
+  vf left[N][C > 0 ? C : 1];
+  HEED_UNROLL for (int r = 0; r < N; r++)
+    HEED_UNROLL for (int c = 0; c < C; c++) left[r][c] = read<vf>(q + r * width + c * W);
   for (int64_t at = 0; at < keys; at += W) {
-    vf part[N][W] = {};
+    vf part[N][W];
     const int64_t count = smaller(W, keys - at);
     for (int64_t i = 0; i < count; i++) {
       vf sum[N] = {};
-      for (int64_t c = 0; c < whole; c += W) {
-        const vf x = row_floats<Bf16>(k, at + i, c);
-        for (int r = 0; r < N; r++) sum[r] = fma(x, read<vf>(q + r * width + c), sum[r]);
+      if constexpr (C > 0) {
+        HEED_UNROLL for (int c = 0; c < C; c++) {
+          const vf x = row_floats<Bf16>(k, at + i, c * W);
+          HEED_UNROLL for (int r = 0; r < N; r++) sum[r] = c == 0 ? x * left[r][0] : fma(x, left[r][c], sum[r]);
+        }
+      } else {
+        for (int64_t c = 0; c < k.columns; c += W) {
+          const vf x = c < whole ? row_floats<Bf16>(k, at + i, c) : k.floats(at + i, c);
+          HEED_UNROLL for (int r = 0; r < N; r++) sum[r] = fma(x, read<vf>(q + r * width + c), sum[r]);
+        }
       }
-      if (whole < k.columns) {
-        const vf x = k.floats(at + i, whole);
-        for (int r = 0; r < N; r++) sum[r] = fma(x, read<vf>(q + r * width + whole), sum[r]);
-      }
-      for (int r = 0; r < N; r++) part[r][i] = sum[r];
+      HEED_UNROLL for (int r = 0; r < N; r++) part[r][i] = sum[r];
     }
-    for (int r = 0; r < N; r++) write(scores + r * DECODE_BLOCK + at, sums_of(part[r]));
+    for (int64_t i = count; i < W; i++)
+      HEED_UNROLL for (int r = 0; r < N; r++) part[r][i] = vf{};
+    HEED_UNROLL for (int r = 0; r < N; r++) write(scores + r * DECODE_BLOCK + at, sums_of(part[r]));
   }
 }
 
@@ -59,19 +68,20 @@ template <bool Bf16, int N> void decode_scores(const float* q, int64_t width, co
 template <bool Bf16, int N, int NV>
 void decode_values(const float* weights, const Source& v, int64_t keys, int64_t column, float* z, int64_t width) {
   vf sum[N][NV];
-  for (int r = 0; r < N; r++)
-    for (int j = 0; j < NV; j++) sum[r][j] = read<vf>(z + r * width + column + j * W);
+  HEED_UNROLL for (int r = 0; r < N; r++)
+    HEED_UNROLL for (int j = 0; j < NV; j++) sum[r][j] = read<vf>(z + r * width + column + j * W);
   const bool whole = column + NV * W <= v.columns;
   for (int64_t i = 0; i < keys; i++) {
     vf x[NV];
-    for (int j = 0; j < NV; j++) x[j] = whole ? row_floats<Bf16>(v, i, column + j * W) : v.floats(i, column + j * W);
-    for (int r = 0; r < N; r++) {
+    HEED_UNROLL for (int j = 0; j < NV; j++)
+      x[j] = whole ? row_floats<Bf16>(v, i, column + j * W) : v.floats(i, column + j * W);
+    HEED_UNROLL for (int r = 0; r < N; r++) {
       const vf weight = splat(weights[r * DECODE_BLOCK + i]);
-      for (int j = 0; j < NV; j++) sum[r][j] = fma(weight, x[j], sum[r][j]);
+      HEED_UNROLL for (int j = 0; j < NV; j++) sum[r][j] = fma(weight, x[j], sum[r][j]);
     }
   }
-  for (int r = 0; r < N; r++)
-    for (int j = 0; j < NV; j++) write(z + r * width + column + j * W, sum[r][j]);
+  HEED_UNROLL for (int r = 0; r < N; r++)
+    HEED_UNROLL for (int j = 0; j < NV; j++) write(z + r * width + column + j * W, sum[r][j]);
 }
 
 struct Decode {
@@ -101,10 +111,11 @@ struct Decode {
     for (int64_t at = keys.from; at < keys.to; at += DECODE_BLOCK) {
       const int64_t count = smaller(DECODE_BLOCK, keys.to - at), padded = round_up(count, W);
       const Source block = k.from_row(at, count), values = v.from_row(at, count);
-      if (k.bf16)
-        decode_scores<true, N>(q, width, block, count, scores);
-      else
-        decode_scores<false, N>(q, width, block, count, scores);
+      const bool short_rows = p.K == 4 * W;
+      if (k.bf16 && short_rows) decode_scores<true, N, 4>(q, width, block, count, scores);
+      if (k.bf16 && !short_rows) decode_scores<true, N, 0>(q, width, block, count, scores);
+      if (!k.bf16 && short_rows) decode_scores<false, N, 4>(q, width, block, count, scores);
+      if (!k.bf16 && !short_rows) decode_scores<false, N, 0>(q, width, block, count, scores);
       for (int r = 0; r < N; r++)
         soften(b, h + r, at, count, padded, scores + r * DECODE_BLOCK, added, random, part + r * row);
       for (int64_t c = 0; c < value_width;) {

@@ -9,6 +9,14 @@
 #define HEED_ATTENTION_HALF 0
 #endif
 
+#if !defined(HEED_UNROLL)
+#if defined(__clang__)
+#define HEED_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define HEED_UNROLL _Pragma("GCC unroll 32")
+#endif
+#endif
+
 namespace heed {
 namespace HEED_TIER {
 namespace streaming {
@@ -55,19 +63,14 @@ template <bool Half> inline vf power_of_two(vf y) {
 template <bool Half, bool Add, int A_ROW, int A_STEP, int NV>
 HEED_INLINE void tile(const uint32_t* a, const uint32_t* b, int64_t b_row, int64_t steps, float* c, int64_t c_row) {
   vf sum[ROWS][NV];
-#pragma GCC unroll 8
-  for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; j++) sum[i][j] = Add ? read<vf>(c + i * c_row + j * W) : vf{};
+  HEED_UNROLL for (int i = 0; i < ROWS; i++)
+    HEED_UNROLL for (int j = 0; j < NV; j++) sum[i][j] = Add ? read<vf>(c + i * c_row + j * W) : vf{};
   for (int64_t k = 0; k < steps; k++, a += A_STEP, b += b_row) {
     vu right[NV];
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; j++) right[j] = read<vu>(b + j * W);
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS; i++) {
+    HEED_UNROLL for (int j = 0; j < NV; j++) right[j] = read<vu>(b + j * W);
+    HEED_UNROLL for (int i = 0; i < ROWS; i++) {
       const uint32_t left = a[i * A_ROW];
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; j++) {
+      HEED_UNROLL for (int j = 0; j < NV; j++) {
 #if HEED_ATTENTION_HALF
         if constexpr (Half) {
           const __m512i x = _mm512_set1_epi32(static_cast<int>(left)), y = reinterpret_cast<__m512i>(right[j]);
@@ -79,10 +82,8 @@ HEED_INLINE void tile(const uint32_t* a, const uint32_t* b, int64_t b_row, int64
       }
     }
   }
-#pragma GCC unroll 8
-  for (int i = 0; i < ROWS; i++)
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; j++) write(c + i * c_row + j * W, sum[i][j]);
+  HEED_UNROLL for (int i = 0; i < ROWS; i++)
+    HEED_UNROLL for (int j = 0; j < NV; j++) write(c + i * c_row + j * W, sum[i][j]);
 }
 
 // The same over `vectors` vectors of columns.
@@ -168,16 +169,13 @@ template <bool Half> inline vu row_units(const Source& s, int64_t row, int64_t u
 
 // Rows and columns of W × W units change places: log2(W) rounds of perfect shuffles.
 inline void transpose(vu (&r)[W]) {
-#pragma GCC unroll 4
-  for (int round = 1; round < W; round *= 2) {
+  HEED_UNROLL for (int round = 1; round < W; round *= 2) {
     vu next[W];
-#pragma GCC unroll 8
-    for (int i = 0; i < W / 2; i++) {
+    HEED_UNROLL for (int i = 0; i < W / 2; i++) {
       next[2 * i] = weave_low(r[i], r[i + W / 2]);
       next[2 * i + 1] = weave_high(r[i], r[i + W / 2]);
     }
-#pragma GCC unroll 16
-    for (int i = 0; i < W; i++) r[i] = next[i];
+    HEED_UNROLL for (int i = 0; i < W; i++) r[i] = next[i];
   }
 }
 
