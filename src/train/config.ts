@@ -2,7 +2,7 @@
 // An option that would have no effect is refused.
 import { z } from "zod"
 import { ConfigError, declare, type InputOf, option, type Problem, snakeCase, type ValuesOf } from "../config/index.ts"
-import type { Parameter } from "../tensor/index.ts"
+import type { HeedError, Parameter } from "../tensor/index.ts"
 import type { Optimizer } from "./optimizer.ts"
 import { adafactor, adagrad, adam, adamax, adamW, nadam, radam, rmsprop, sgd } from "./optimizers/index.ts"
 import { checkSchedule, type ScheduleOptions, scheduleKeys, scheduleNames } from "./schedule.ts"
@@ -160,13 +160,20 @@ export function checkTraining(config: TrainingConfig): void {
       refuse(key, `expected an optimizer of the Adam family, but got ${optimizer}`, `${optimizer} has no such option`)
   if (config.momentum !== undefined && optimizer !== "sgd" && optimizer !== "rmsprop")
     refuse("momentum", `expected the optimizer sgd or rmsprop, but got ${optimizer}`, "use adamBeta1 with Adam")
-  try {
-    checkSchedule(lrSchedulerType, scheduleOptions(config, 1000))
-  } catch (error) {
-    const key = config.minLearningRate === undefined ? "lrSchedulerKwargs" : "minLearningRate"
-    const [message, hint] = (error as Error).message.split("\n  hint: ")
-    refuse(key, message!, hint ?? "cosine_with_min_lr, polynomial and warmup_stable_decay have a floor")
-  }
+  const floor = scheduleKeys(lrSchedulerType).takes.find(key => key === "minimum" || key === "end")
+  if (config.minLearningRate !== undefined && !floor)
+    refuse(
+      "minLearningRate",
+      `expected a schedule with a floor, but got ${lrSchedulerType}`,
+      `use ${scheduleNames.filter(name => scheduleKeys(name).takes.includes("minimum")).join(", ")} or polynomial`,
+    )
+  else
+    try {
+      checkSchedule(lrSchedulerType, scheduleOptions(config, 1000))
+    } catch (error) {
+      const { message, hint } = error as HeedError
+      refuse("lrSchedulerKwargs", message.split("\n")[0]!, hint ?? "give it there")
+    }
   if (problems.length > 0) throw new ConfigError("training", problems)
 }
 

@@ -112,7 +112,6 @@ describe("a loss that is no number", () => {
     test(`${factor} stops the run and leaves the checkpoint as it was`, async () => {
       const run = await freshRun()
       const objective = spoilt(26, factor)
-      const own = { train: data.train }
       const failure = await collect({
         model: newModel(),
         data,
