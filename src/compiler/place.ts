@@ -23,7 +23,7 @@ export function placeParts(steps: readonly Step[]): void {
       if (layout.offset !== 0 || sizeOf(layout.shape) !== buffer.elements || !isContiguous(layout)) continue
       const own = made.step.outputs[made.index]!
       const moved = follow(own.layout, parts[i]!)
-      if (!moved || made.step.choice.parts || !made.step.choice.writes?.(made.index, moved)) continue
+      if (!moved || !made.step.choice.writes?.(made.index, moved)) continue
       buffer.within = { buffer: target.buffer, layout: moved }
       const outputs = [...made.step.outputs]
       outputs[made.index] = { buffer, layout: moved }

@@ -56,10 +56,9 @@ export function rewrite(
       continue
     }
     const kept = stop ? node : withInputs(node, inputs)
-    done.set(
-      node,
-      node.outputs.map((_, i) => new Tensor(kept, i)),
-    )
+    const tensors = node.outputs.map((_, i) => new Tensor(kept, i))
+    done.set(node, tensors)
+    options.kept?.(node, inputs, tensors)
   }
   return outputs.map(t => lookup(t.current()))
 }

@@ -380,6 +380,7 @@ const concatRecord: OpRecord<{ axis: number }> = {
     return {
       uses: ["copy"],
       accepts: () => true,
+      writes: () => true,
       parts: output => partLayouts(output, axis, sizes),
       calls: (layouts, [output], placed) => {
         const parts = partLayouts(output!, axis, sizes)
