@@ -2,7 +2,7 @@
 
 import type { Command } from "commander"
 import type { DeviceInfo } from "../runtime/index.ts"
-import { colours } from "./command.ts"
+import { colours } from "./terminal.ts"
 
 interface Found {
   readonly name: string
@@ -27,32 +27,28 @@ async function peaks(): Promise<Readonly<Record<"f32" | "bf16" | "read", number>
 
 const giga = (n: number): string => (n / 1e9).toFixed(0)
 
-/** Adds the command. */
-export function registerDevices(program: Command): void {
-  program
-    .command("devices")
-    .description("what computes here: the chosen device and why, threads, instructions, measured peak")
-    .option("--json", "one JSON object instead of text")
-    .action(async (options: { json?: boolean }) => {
-      const [chosen, native, wasm] = [await look("auto"), await look("native"), await look("wasm")]
-      const measured = await peaks()
-      if (options.json) {
-        console.log(JSON.stringify({ chosen: chosen.info, native: native.info, wasm: wasm.info, peaks: measured }))
-        return
-      }
-      if (chosen.info) {
-        console.log(`${colours.bold(chosen.info.name)} is chosen: ${chosen.info.why}`)
-        const bf16 = chosen.info.bf16 ? "bf16 products at full speed" : "bf16 products computed in fp32"
-        console.log(`  instructions ${chosen.info.tier}, ${chosen.info.threads} threads, ${bf16}`)
-      } else console.log(colours.red(`no device: ${chosen.problem}`))
-      if (measured) {
-        const bf16 = measured.bf16 > 0 ? `, bf16 dot product ${giga(measured.bf16)} GFLOP/s` : ""
-        console.log(`  measured peak: fp32 ${giga(measured.f32)} GFLOP/s${bf16}, memory read ${giga(measured.read)} GB/s`)
-      }
-      for (const { name, info, problem } of [native, wasm]) {
-        if (info?.name === chosen.info?.name) continue
-        console.log(`${name}: ${info ? `there (${info.tier}, ${info.threads} threads)` : `not there: ${problem}`}`)
-      }
-      console.log("reference: there (plain TypeScript, slow: the specification that the others are tested against)")
-    })
+/** Gives the command its flags and what it does. */
+export function registerDevices(command: Command): void {
+  command.option("--json", "one JSON object instead of text").action(async (options: { json?: boolean }) => {
+    const [chosen, native, wasm] = [await look("auto"), await look("native"), await look("wasm")]
+    const measured = await peaks()
+    if (options.json) {
+      console.log(JSON.stringify({ chosen: chosen.info, native: native.info, wasm: wasm.info, peaks: measured }))
+      return
+    }
+    if (chosen.info) {
+      console.log(`${colours.bold(chosen.info.name)} is chosen: ${chosen.info.why}`)
+      const bf16 = chosen.info.bf16 ? "bf16 products at full speed" : "bf16 products computed in fp32"
+      console.log(`  instructions ${chosen.info.tier}, ${chosen.info.threads} threads, ${bf16}`)
+    } else console.log(colours.red(`no device: ${chosen.problem}`))
+    if (measured) {
+      const bf16 = measured.bf16 > 0 ? `, bf16 dot product ${giga(measured.bf16)} GFLOP/s` : ""
+      console.log(`  measured peak: fp32 ${giga(measured.f32)} GFLOP/s${bf16}, memory read ${giga(measured.read)} GB/s`)
+    }
+    for (const { name, info, problem } of [native, wasm]) {
+      if (info?.name === chosen.info?.name) continue
+      console.log(`${name}: ${info ? `there (${info.tier}, ${info.threads} threads)` : `not there: ${problem}`}`)
+    }
+    console.log("reference: there (plain TypeScript, slow: the specification that the others are tested against)")
+  })
 }

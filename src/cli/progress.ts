@@ -3,7 +3,7 @@
 
 import { type Options, SingleBar } from "cli-progress"
 import type { TrainingEvent } from "../train/index.ts"
-import { colours, formatCount, formatDuration } from "./command.ts"
+import { asCalled, colours, formatCount, formatDuration } from "./terminal.ts"
 
 const format = `  {bar} {value}/{total}  loss {loss}  {speed} tokens/s  {left} left`
 
@@ -23,34 +23,38 @@ export class TrainingProgress {
   /** Takes one event. */
   draw(event: TrainingEvent): void {
     switch (event.type) {
-      case "start": {
-        this.#steps = event.steps
-        const { device } = event
-        const bf16 = device.bf16 ? ", bf16" : ""
-        this.#print(
-          `${formatCount(event.parameters)} parameters, ${formatCount(event.tokensPerStep)} tokens a step, on ${device.name} (${device.tier}${bf16}, ${device.threads} threads)`,
-        )
-        if (this.#live) this.#begin(event.step)
-        return
-      }
+      case "start":
+        this.#start(event)
+        break
       case "step":
-        return this.#step(event)
+        this.#step(event)
+        break
       case "evaluation": {
         const mark = event.isBest ? colours.green(" best") : ` (best ${event.best.toFixed(4)})`
-        return this.#print(`  step ${event.step}: held-out loss ${event.loss.toFixed(4)}${mark}`)
+        this.note(`  step ${event.step}: held-out loss ${event.loss.toFixed(4)}${mark}`)
+        break
       }
       case "sample":
-        return this.#print(colours.dim(indented(event.text)))
+        this.note(colours.dim(indented(event.text)))
+        break
       case "checkpoint":
-        return
+        break
       case "warning":
-        return this.#print(colours.yellow(`  ${event.message}`))
+        this.note(colours.yellow(`  ${asCalled(event.message)}`))
+        break
       case "stopped":
-        return this.#print(colours.yellow(event.message))
+        this.note(colours.yellow(`  ${asCalled(event.message)}`))
+        break
       case "end":
         this.stop()
-        return this.#print(`  done in ${formatDuration(event.seconds)}: loss ${event.loss.toFixed(4)} after ${event.step} steps`)
+        this.note(`  done in ${formatDuration(event.seconds)}: loss ${event.loss.toFixed(4)} after ${event.step} steps`)
     }
+  }
+
+  /** Says something above the live line. */
+  note(text: string): void {
+    if (this.#bar) process.stderr.write("\r\x1b[K")
+    this.#write(text)
   }
 
   /** Takes the live line away. */
@@ -59,7 +63,12 @@ export class TrainingProgress {
     this.#bar = null
   }
 
-  #begin(step: number): void {
+  #start({ step, parameters, tokensPerStep, device, steps }: Extract<TrainingEvent, { type: "start" }>): void {
+    this.#steps = steps
+    this.note(
+      `${formatCount(parameters)} parameters, ${formatCount(tokensPerStep)} tokens a step, on ${device.name} (${device.tier}, ${device.threads} threads)`,
+    )
+    if (!this.#live) return
     const options: Options = { format, barsize: 24, hideCursor: true, clearOnComplete: true, fps: 8 }
     this.#bar = new SingleBar({ ...options, barCompleteChar: "━", barIncompleteChar: "─" })
     this.#bar.start(this.#steps, step, { loss: "-", speed: "-", left: "-" })
@@ -68,8 +77,8 @@ export class TrainingProgress {
   #step(event: Extract<TrainingEvent, { type: "step" }>): void {
     const shown = {
       loss: event.loss.toFixed(3),
-      speed: formatCount(event.tokensPerSecond),
-      left: formatDuration(event.secondsLeft),
+      speed: event.tokensPerSecond > 0 ? formatCount(event.tokensPerSecond) : "-",
+      left: event.tokensPerSecond > 0 ? formatDuration(event.secondsLeft) : "-",
     }
     if (this.#bar) {
       this.#bar.update(event.step, shown)
@@ -78,19 +87,7 @@ export class TrainingProgress {
     const now = performance.now()
     if (event.step !== this.#steps && event.step > 1 && now - this.#lastPlain < 5000) return
     this.#lastPlain = now
-    this.#write(
-      `  step ${event.step}/${this.#steps}  loss ${shown.loss}  ${shown.speed} tokens/s  ${shown.left} left`,
-    )
-  }
-
-  /** Prints above the live line. */
-  #print(text: string): void {
-    const bar = this.#bar
-    if (bar) {
-      process.stderr.write("\r\x1b[K")
-      this.#write(text)
-      bar.updateETA()
-    } else this.#write(text)
+    this.#write(`  step ${event.step}/${this.#steps}  loss ${shown.loss}  ${shown.speed} tokens/s  ${shown.left} left`)
   }
 }
 

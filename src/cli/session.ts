@@ -2,22 +2,42 @@
 
 import { z } from "zod"
 import { declare, option, type ValuesOf } from "../config/index.ts"
-import { joinTexts, readCsv, readJsonl, readLines, readTexts, TokenDataset, worldText, worldTokenizer } from "../data/index.ts"
-import { readJsonFile, readTextFile } from "../files/index.ts"
+import {
+  joinTexts,
+  readCsv,
+  readJsonl,
+  readLines,
+  readTexts,
+  TokenDataset,
+  worldText,
+  worldTokenizer,
+} from "../data/index.ts"
+import { readTextFile } from "../files/index.ts"
 import { familyOf, type Model } from "../models/index.ts"
-import { CharacterTokenizer, loadTokenizer, type Tokenizer, trainByteLevel, WordTokenizer } from "../text/index.ts"
-import { CommandError } from "./command.ts"
+import { CharacterTokenizer, type Tokenizer, trainByteLevel, WordTokenizer } from "../text/index.ts"
+import { openTokenizer } from "./models.ts"
+import { CommandError } from "./terminal.ts"
 
 /** Which text a run learns from, and how it is cut into tokens. */
 export const dataOptions = declare(
   {
-    data: option(z.string().optional(), "A text file (.txt, or anything), JSONL or CSV to learn from; the tiny world unless given"),
+    data: option(
+      z.string().optional(),
+      "A text file (.txt, or anything), JSONL or CSV to learn from; the tiny world unless given",
+    ),
     field: option(z.string().optional(), "JSONL and CSV: the field or column that holds the text (text)"),
     stories: option(z.int().min(10), "Tiny world: how many stories are told", { default: 8000 }),
     worldSeed: option(z.int().min(0), "Tiny world: which stories", { default: 1 }),
-    tokenizer: option(z.enum(["auto", "character", "word", "bpe"]).or(z.string()), "auto, character, word, bpe, or a folder with a tokenizer.json; auto is word for the tiny world, else character", { default: "auto" }),
+    tokenizer: option(
+      z.enum(["auto", "character", "word", "bpe"]).or(z.string()),
+      "auto, character, word, bpe, or a folder with a tokenizer.json; auto is word for the tiny world, else character",
+      { default: "auto" },
+    ),
     vocabulary: option(z.int().min(260), "bpe: tokens of the vocabulary", { default: 1024, alias: "vocabSize" }),
-    heldOut: option(z.number().gt(0).lt(1), "Share of the text that is held out for evaluation", { default: 0.1, alias: "validationSplit" }),
+    heldOut: option(z.number().gt(0).lt(1), "Share of the text that is held out for evaluation", {
+      default: 0.1,
+      alias: "validationSplit",
+    }),
   },
   "data",
 )
@@ -28,9 +48,14 @@ export const shapeOptions = declare(
     model: option(z.enum(["gpt2", "llama"]), "Family of the model", { default: "gpt2" }),
     layers: option(z.int().min(1), "Blocks", { default: 4, alias: "nLayer" }),
     heads: option(z.int().min(1), "Attention heads", { default: 4, alias: "nHead" }),
-    keyValueHeads: option(z.int().min(1).optional(), "llama: key/value heads; as many as heads unless given", { alias: "groups" }),
+    keyValueHeads: option(z.int().min(1).optional(), "llama: key/value heads; as many as heads unless given", {
+      alias: "groups",
+    }),
     width: option(z.int().min(1), "Width of the residual stream", { default: 128, alias: "nEmbd" }),
-    inner: option(z.int().min(1).optional(), "Width of feed-forward layers; 4 times the width (llama: 8/3) unless given"),
+    inner: option(
+      z.int().min(1).optional(),
+      "Width of feed-forward layers; 4 times the width (llama: 8/3) unless given",
+    ),
     dropout: option(z.number().min(0).lt(1), "Rate of dropped elements in training", { default: 0 }),
   },
   "model",
@@ -47,7 +72,8 @@ function openText({ data, field, stories, worldSeed }: DataValues): () => AsyncI
       yield worldText(worldSeed, stories)
     }
   }
-  const records = data.endsWith(".jsonl") || data.endsWith(".ndjson") ? readJsonl : data.endsWith(".csv") ? readCsv : null
+  const records =
+    data.endsWith(".jsonl") || data.endsWith(".ndjson") ? readJsonl : data.endsWith(".csv") ? readCsv : null
   if (!records) {
     if (field !== undefined) throw new CommandError(`data: expected .jsonl or .csv with --field, but got ${data}`)
     return () => readTextFile(data)
@@ -60,18 +86,6 @@ async function whole(chunks: AsyncIterable<string>): Promise<string> {
   const parts: string[] = []
   for await (const chunk of chunks) parts.push(chunk)
   return parts.join("")
-}
-
-/** Opens a folder's tokenizer.json. Throws FileError, TextError. */
-export async function openTokenizer(folder: string): Promise<Tokenizer> {
-  const json = await readJsonFile(`${folder}/tokenizer.json`)
-  let configuration: unknown
-  try {
-    configuration = await readJsonFile(`${folder}/tokenizer_config.json`)
-  } catch {
-    configuration = undefined // older folders have none
-  }
-  return loadTokenizer(json as never, configuration as never)
 }
 
 async function makeTokenizer(values: DataValues, open: () => AsyncIterable<string>): Promise<Tokenizer> {
@@ -87,6 +101,8 @@ export interface Corpus {
   readonly tokenizer: Tokenizer
   readonly train: TokenDataset
   readonly validation: TokenDataset
+  /** The text is the tiny world's: one story a line. */
+  readonly isWorld: boolean
 }
 
 /** Reads the text of a run and cuts it into tokens, with `tokenizer` when it is known already. */
@@ -95,16 +111,20 @@ export async function openCorpus(values: DataValues, context: number, known?: To
   const tokenizer = known ?? (await makeTokenizer(values, open))
   const all = await TokenDataset.fromText(tokenizer, open())
   const { train, validation } = all.split(values.heldOut, context + 1)
-  return { tokenizer, train, validation }
+  return { tokenizer, train, validation, isWorld: values.data === undefined }
 }
 
 /** A new model of a shape. */
 export function makeModel(shape: ShapeValues, vocabulary: number, context: number, seed: number): Model {
   const { model, layers, heads, keyValueHeads, width, inner, dropout } = shape
   if (model === "gpt2") {
-    if (keyValueHeads !== undefined) throw new CommandError("model gpt2: expected no --key-value-heads, but got it", "use --model llama")
+    if (keyValueHeads !== undefined)
+      throw new CommandError("model gpt2: expected no --key-value-heads, but got it", "use --model llama")
     const rates = { embeddingDropout: dropout, residualDropout: dropout, attentionDropout: dropout }
-    return familyOf("gpt2").build({ vocabulary, context, layers, heads, width, inner: inner ?? null, ...rates }, { seed })
+    return familyOf("gpt2").build(
+      { vocabulary, context, layers, heads, width, inner: inner ?? null, ...rates },
+      { seed },
+    )
   }
   if (dropout > 0) throw new CommandError("model llama: expected no dropout, but got it", "use --model gpt2")
   // two thirds of 4 D for each of gate and up, in whole multiples of 32 (Shazeer 2020)

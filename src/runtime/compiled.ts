@@ -7,6 +7,7 @@ import { HeedError, TypeMismatchError } from "../tensor/errors.ts"
 import { formatShape } from "../tensor/shape.ts"
 import { type Assignment, fromHost, placeholder, record, Tensor } from "../tensor/tensor.ts"
 import type { Storage } from "./device.ts"
+import { dumpRecorded } from "./dump.ts"
 import { type Engine, type Executable, type Residence, valueTensor } from "./engine.ts"
 
 /** Arguments and results of compiled functions: tensors in arrays and plain objects. */
@@ -158,6 +159,7 @@ async function recordFunction(
     return t as Tensor
   })
   const executable = engine.compile({ outputs, updates: assignments }, precision)
+  dumpRecorded([...outputs, ...assignments.map(({ after }) => after)], executable.program)
   const positions = new Map(inputs.map((t, i) => [t.node, i]))
   const { slots } = executable.program
   const argumentSlots = slots.map(slot => (slot.kind === "leaf" ? (positions.get(slot.leaf.node) ?? -1) : -1))

@@ -121,3 +121,4 @@ export function connectRuntime(): void {
 
 export { type CallOptions, type CompiledFunction, type FunctionOptions, scalar } from "./compiled.ts"
 export type { DeviceInfo } from "./device.ts"
+export { type Dump, type DumpKind, dumpTo } from "./dump.ts"

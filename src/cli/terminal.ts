@@ -1,34 +1,29 @@
-// What commands share: flags from declarations, errors as a person reads them, colours and numbers.
+// What every command says to a person: errors, colours, numbers, and how heed is called here. Imports next to nothing, so that help is fast.
 
-import { type Command, Option } from "commander"
 import colours from "picocolors"
-import { type Declaration, type Flag, type FlagValue, flagsOf, type Options, parseFlags, type ValuesOf } from "../config/index.ts"
 import { HeedError } from "../tensor/errors.ts"
 
 /** A command that cannot go on for a reason a person can mend. */
 export class CommandError extends HeedError {}
 
-/** Adds the flags of declarations to a command; defaults stand in the help text. */
-export function addFlags(command: Command, ...declarations: Declaration[]): Command {
-  const known = new Set<string>()
-  for (const declaration of declarations)
-    for (const { flag, help, hidden } of flagsOf(declaration) as Flag[]) {
-      if (known.has(flag)) continue
-      known.add(flag)
-      command.addOption(new Option(flag, help).hideHelp(hidden))
-    }
-  return command
+/** What a person types before a command's name: it depends on how heed was started. */
+export function invocation(): string {
+  const { npm_command: npm } = process.env
+  if (npm === "exec") return "npx heed"
+  if (npm === "start" || npm === "run-script" || npm === "run") return "npm run heed --"
+  const script = process.argv[1] ?? "heed"
+  return /[\\/]main\.[jt]s$/.test(script) ? `node ${shorter(script)}` : "heed"
 }
 
-/** The values of a declaration among a command's flags. Throws ConfigError listing every problem. */
-export function valuesOf<O extends Options>(
-  declaration: Declaration<O>,
-  flags: Readonly<Record<string, unknown>>,
-  file?: unknown,
-): ValuesOf<Declaration<O>> {
-  const own = new Set(flagsOf(declaration as unknown as Declaration).map(flag => flag.key))
-  const picked = Object.fromEntries(Object.entries(flags).filter(([key]) => own.has(key))) as Record<string, FlagValue>
-  return parseFlags(declaration, picked, file)
+/** A path as seen from here, where that is shorter. */
+function shorter(path: string): string {
+  const here = `${process.cwd()}/`
+  return path.startsWith(here) ? path.slice(here.length) : path
+}
+
+/** A text in which commands stand the way they are called here. */
+export function asCalled(text: string): string {
+  return text.replace(/(?<![\w/-])heed (?=(start|train|generate|explain|devices|dump)\b)/g, `${invocation()} `)
 }
 
 /** Prints an error without a stack when it is one a person can act on, and sets the exit code. */
@@ -43,7 +38,7 @@ export function report(error: unknown): void {
     console.error(error)
     return
   }
-  const [first, ...rest] = error.message.split("\n")
+  const [first, ...rest] = asCalled(error.message).split("\n")
   console.error(colours.red(`heed: ${first}`))
   for (const line of rest) console.error(colours.dim(line))
 }

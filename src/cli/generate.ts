@@ -1,0 +1,70 @@
+// heed generate: a model writes on from a prompt, token by token as they come.
+
+import { fstatSync } from "node:fs"
+import { text as readAll } from "node:stream/consumers"
+import type { Command } from "commander"
+import { type EndEvent, generate, generationConfig, generationOptions, type TokenEvent } from "../generate/index.ts"
+import { addFlags, type Flags, valuesOf } from "./flags.ts"
+import { chooseMachine, machineOptions } from "./machine.ts"
+import { openModel, runsFolder } from "./models.ts"
+import { CommandError, colours, interruptSignal } from "./terminal.ts"
+
+interface OwnFlags {
+  readonly model?: string
+  readonly json?: boolean
+}
+
+/** Gives the command its flags and what it does. */
+export function registerGenerate(command: Command): void {
+  command
+    .argument("[prompt]", "the text to go on from; what is piped in, or the beginning of a text, unless given")
+    .option(
+      "--model <folder>",
+      `a run folder or a Hugging Face folder; the newest run under ${runsFolder}/ unless given`,
+    )
+    .option("--json", "one JSON object when the text is complete: prompt, text, why it ended, ids")
+  addFlags(command, generationOptions, machineOptions)
+  command.action(async (argument: string | undefined, { model: folder, json, ...flags }: OwnFlags & Flags) => {
+    const config = generationConfig(valuesOf(generationOptions, flags))
+    chooseMachine(flags)
+    const prompt = argument ?? (await piped()) ?? ""
+    const { model, tokenizer, name } = await openModel(folder)
+    const { signal, release } = interruptSignal(() => {})
+    const began = performance.now()
+    const tokens: TokenEvent[] = []
+    let end: EndEvent | null = null
+    try {
+      for await (const event of generate(model, tokenizer, prompt, { ...config, signal })) {
+        if (event.type === "end") end = event
+        else {
+          if (!json && tokens.length === 0) process.stdout.write(colours.dim(prompt))
+          tokens.push(event)
+          if (!json) process.stdout.write(event.text)
+        }
+      }
+    } finally {
+      release()
+    }
+    if (!end) throw new CommandError("generate: expected a text, but the model gave none")
+    if (json) {
+      const logprobs = config.logprobs ? { logprobs: tokens.map(token => token.logprob) } : {}
+      const { type: _, ...rest } = end
+      console.log(JSON.stringify({ model: name, prompt, ...rest, ...logprobs }))
+      return
+    }
+    process.stdout.write("\n")
+    if (process.stderr.isTTY) console.error(colours.dim(summary(end, tokens.length, performance.now() - began, name)))
+  })
+}
+
+function summary({ reason, message }: EndEvent, count: number, milliseconds: number, name: string): string {
+  const why = { eos: "the text ended", length: "enough tokens", stop: "a stop text", aborted: "stopped" }[reason]
+  return `${name}: ${count} tokens, ${Math.round((1000 * count) / milliseconds)} a second; ended by ${message ?? why}`
+}
+
+/** What a pipe or a file on standard input holds, without its last line end; null where nothing is piped in. */
+async function piped(): Promise<string | null> {
+  const input = fstatSync(0)
+  if (!input.isFIFO() && !input.isFile()) return null
+  return (await readAll(process.stdin)).replace(/\r?\n$/, "")
+}
