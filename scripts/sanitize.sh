@@ -67,14 +67,17 @@ for mode in $modes; do
   status=0
   HEED_ADDON="$PWD/$out/$tier.node" \
     ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:log_path=$log" UBSAN_OPTIONS="print_stacktrace=1:log_path=$log" \
-    TSAN_OPTIONS="log_path=$log:exitcode=66" \
+    TSAN_OPTIONS="log_path=$log:exitcode=0" \
     LD_PRELOAD="$(g++ -print-file-name="$library")" \
     $runner node node_modules/vitest/vitest.mjs run --maxWorkers 1 "$@" || status=$?
   # A report counts when a frame of ours is in it: Node is not instrumented, so ThreadSanitizer misreads V8's own threads.
   found=$(cat "$log".* 2> /dev/null | awk 'BEGIN { RS = "==================" }
-    /(ERROR: |WARNING: ThreadSanitizer|runtime error: )/ && /src\/kernels\// { print }' | head -c 20000)
+    /(ERROR: |WARNING: ThreadSanitizer|runtime error: )/ && /(src\/kernels\/|'"$tier"'\.node\+)/ { print }' | head -c 20000)
   if [ -n "$found" ]; then
     printf '%s\n' "$found"
+    # ThreadSanitizer leaves frames of a loaded library without names.
+    printf '%s\n' "$found" | grep -o "$tier\.node+0x[0-9a-f]*" | sort -u | sed 's/.*+//' | head -40 |
+      xargs -r addr2line -a -f -C -p -e "$out/$tier.node"
     echo "sanitize: $mode found the above" >&2
     exit 1
   fi

@@ -126,6 +126,7 @@ class NativeStorage implements Storage {
 interface Pending {
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
+  readonly device: ProgramDevice
   readonly slots: readonly Storage[]
   readonly signal: AbortSignal | undefined
   readonly onAbort: (() => void) | undefined
@@ -217,7 +218,7 @@ class NativeMachine implements NativeDevice {
       for (let i = 0; i < slots.length; i++) this.#addresses[i] = own(slots[i]!).address
       const id = this.#nextId++
       const onAbort = signal === undefined ? undefined : () => this.#addon.abort(this.#engine, id)
-      this.#pending.set(id, { resolve, reject, slots, signal, onAbort })
+      this.#pending.set(id, { resolve, reject, device: this, slots, signal, onAbort })
       if (onAbort !== undefined) signal?.addEventListener("abort", onAbort)
       this.#addon.run(this.#engine, program, id, this.#addresses)
     })

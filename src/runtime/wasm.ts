@@ -169,6 +169,7 @@ class WasmStorage implements Storage {
 interface Pending {
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
+  readonly device: ProgramDevice
   readonly slots: readonly Storage[]
   readonly program: object
   readonly signal: AbortSignal | undefined
@@ -292,7 +293,7 @@ class WasmMachine implements ProgramDevice {
       const onAbort =
         abort === 0 ? undefined : () => void Atomics.store(new Int32Array(this.#memory.buffer), abort / 4, 1)
       if (onAbort !== undefined) signal?.addEventListener("abort", onAbort)
-      this.#pending.set(id, { resolve, reject, slots, program, signal, abort, onAbort })
+      this.#pending.set(id, { resolve, reject, device: this, slots, program, signal, abort, onAbort })
       this.#runner.hold(true)
       this.#runner.send({ kind: "run", id, program: address, slots: addresses, abort })
     })
