@@ -66,9 +66,9 @@ export class Decoder {
     return this.#position
   }
 
-  /** Programs recorded so far, for tests and dumps. */
-  get programs(): number {
-    return this.#advance.programs().size
+  /** Programs recorded so far by the shapes of their arguments, for tests and dumps. */
+  programs(): ReturnType<CompiledFunction<Advance, Tensor>["programs"]> {
+    return this.#advance.programs()
   }
 
   /**

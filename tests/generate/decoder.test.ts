@@ -23,13 +23,13 @@ test.each(builders.flatMap(([name, build]) => devices.map(device => [name, devic
     }
     compare(await decoder.start([ids.slice(0, 9)]), 8)
     compare(await decoder.step(Int32Array.of(ids[9]!)), 9)
-    const programs = decoder.programs
+    const programs = decoder.programs().size
     for (let i = 10; i < ids.length; i++) compare(await decoder.step(Int32Array.of(ids[i]!)), i)
-    expect(decoder.programs).toBe(programs)
+    expect(decoder.programs().size).toBe(programs)
     expect(programs).toBe(2)
     expect(far).toBeLessThan(1e-4)
     compare(await decoder.start([ids.slice(0, 12)]), 11) // another prompt of that size: nothing new to record
-    expect(decoder.programs).toBe(programs)
+    expect(decoder.programs().size).toBe(programs)
   },
 )
 

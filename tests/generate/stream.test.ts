@@ -150,6 +150,18 @@ test("a signal gives what was written so far", async () => {
   expect(await generateText(smallGPT2(), tokenizer, "once", { signal: abort.signal, device })).toBe("")
 })
 
+test("a signal that comes in the middle of a program leaves the model as good as new", async () => {
+  const model = smallLlama(1024)
+  const prompt = "the cat sat on a mat and ".repeat(38)
+  const text = await generateText(model, tokenizer, prompt, { maxNewTokens: 5, device })
+  for (const milliseconds of [0, 1, 2, 4]) {
+    const signal = AbortSignal.timeout(milliseconds)
+    const { end } = await collect(model, prompt, { maxNewTokens: 60, device, signal })
+    expect(end.reason === "aborted" || end.ids.length === 60).toBe(true)
+    expect(await generateText(model, tokenizer, prompt, { maxNewTokens: 5, device })).toBe(text)
+  }
+})
+
 test("options shape what is written", async () => {
   const model = smallGPT2()
   const greedy = (await collect(model, "once", { maxNewTokens: 40, device })).end.ids

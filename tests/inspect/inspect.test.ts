@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest"
+import { pronounQuestions, worldTokenizer } from "../../src/data/index.ts"
 import {
   attentionAt,
   attentionPatterns,
@@ -11,7 +12,7 @@ import {
   wordAttention,
   wordTokens,
 } from "../../src/inspect/index.ts"
-import type { Model } from "../../src/models/index.ts"
+import { llama, type Model } from "../../src/models/index.ts"
 import { evaluateOn, useDevice } from "../../src/runtime/index.ts"
 import { tensor } from "../../src/tensor/index.ts"
 import { trainByteLevel, WordTokenizer } from "../../src/text/index.ts"
@@ -162,4 +163,15 @@ test("what cannot be looked at is refused", async () => {
   await expect(attentionPatterns(smallGPT2(), [99])).rejects.toThrow(/got 99/)
   await expect(scoreContinuations(smallGPT2(), tokenizer, "abc", [""])).rejects.toThrow(/at least one token/)
   await expect(scoreContinuations(smallGPT2(), tokenizer, "", ["abc"])).rejects.toThrow(/after a prompt/)
+})
+
+test("questions of the tiny world can be put to a model", async () => {
+  const world = worldTokenizer()
+  const shape = { vocabulary: world.vocabularySize, width: 16, layers: 1, heads: 2, context: 128 }
+  const model = llama.build({ ...shape, inner: 16 }, { seed: 1 })
+  for (const { prompt, antecedentText, wrongText } of pronounQuestions(3, 6)) {
+    const scores = await scoreContinuations(model, world, prompt!, [` ${antecedentText}`, ` ${wrongText}`])
+    expect(scores.map(({ ids }) => world.decode(ids))).toEqual([antecedentText, wrongText])
+    for (const { logProbability } of scores) expect(logProbability).toBeLessThan(0)
+  }
 })
