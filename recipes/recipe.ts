@@ -18,6 +18,8 @@ export interface Recipe {
   readonly heldOut: number
   /** Family, and options beside vocabulary and context. */
   readonly model: { readonly family: string; readonly options: Readonly<Record<string, unknown>> }
+  /** Paths of weights that stay as they begin, such as biases at 0. */
+  readonly frozen?: RegExp
   readonly training: TrainingInput & { readonly context: number }
   /** The lowest loss on held-out text must be at most this, in nats per token, in each precision. */
   readonly reaches: { readonly loss: number; readonly precisions: readonly ("fp32" | "bf16")[] }
@@ -57,6 +59,7 @@ export async function* runRecipe(
   const parts = (await TokenDataset.fromText(tokenizer, readTextFile(data))).split(recipe.heldOut, config.context + 1)
   const sizes = { vocabulary: tokenizer.vocabularySize, context: config.context }
   const model = familyOf(recipe.model.family).build({ ...recipe.model.options, ...sizes }, { seed: config.seed ?? 1 })
+  if (recipe.frozen) model.freeze(recipe.frozen)
   for await (const event of train({ model, data: parts, tokenizer, config, run, signal })) {
     yield event
     if (event.type !== "end") continue

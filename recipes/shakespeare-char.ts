@@ -20,6 +20,8 @@ export const shakespeareChar: Recipe = {
       attentionDropout: 0,
     },
   },
+  // nanoGPT has no biases; GPT-2's folders do, so here they stay 0
+  frozen: /\.bias$/,
   training: {
     steps: 2000,
     batchSize: 12,

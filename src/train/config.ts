@@ -5,7 +5,7 @@ import { ConfigError, declare, type InputOf, option, type Problem, snakeCase, ty
 import type { HeedError, Parameter } from "../tensor/index.ts"
 import type { Optimizer } from "./optimizer.ts"
 import { adafactor, adagrad, adam, adamax, adamW, nadam, radam, rmsprop, sgd } from "./optimizers/index.ts"
-import { checkSchedule, type ScheduleOptions, scheduleKeys, scheduleNames } from "./schedule.ts"
+import { checkSchedule, type ScheduleName, type ScheduleOptions, scheduleKeys, scheduleNames } from "./schedule.ts"
 
 /** Names of the optimizers that a run can use. */
 export const optimizerNames = [
@@ -160,12 +160,11 @@ export function checkTraining(config: TrainingConfig): void {
       refuse(key, `expected an optimizer of the Adam family, but got ${optimizer}`, `${optimizer} has no such option`)
   if (config.momentum !== undefined && optimizer !== "sgd" && optimizer !== "rmsprop")
     refuse("momentum", `expected the optimizer sgd or rmsprop, but got ${optimizer}`, "use adamBeta1 with Adam")
-  const floor = scheduleKeys(lrSchedulerType).takes.find(key => key === "minimum" || key === "end")
-  if (config.minLearningRate !== undefined && !floor)
+  if (config.minLearningRate !== undefined && !hasFloor(config))
     refuse(
       "minLearningRate",
       `expected a schedule with a floor, but got ${lrSchedulerType}`,
-      `use ${scheduleNames.filter(name => scheduleKeys(name).takes.includes("minimum")).join(", ")} or polynomial`,
+      `use ${scheduleNames.filter(name => hasFloor({ lrSchedulerType: name, lrSchedulerKwargs: {} })).join(", ")}`,
     )
   else
     try {
@@ -209,15 +208,35 @@ export function scheduleOptions(config: TrainingConfig, steps: number): Schedule
     const key = rate ?? scheduleNamesElsewhere[name] ?? scheduleNamesElsewhere[snakeCase(name)] ?? camel
     settings[key] = rate && typeof value === "number" ? value / learningRate : value
   }
-  if (minLearningRate !== undefined) {
-    const { takes } = scheduleKeys(lrSchedulerType)
-    settings[takes.includes("end") ? "end" : "minimum"] = minLearningRate / learningRate
-  }
-  return {
-    ...settings,
-    totalSteps: steps,
-    warmupSteps: warmupSteps ?? Math.round(steps * (warmupRatio ?? 0.05)),
-  }
+  const warmup = warmupSteps ?? Math.round(steps * (warmupRatio ?? 0.05))
+  const floor = minLearningRate === undefined ? undefined : minLearningRate / learningRate
+  const fills = fillSchedule[lrSchedulerType]
+  if (fills) Object.assign(settings, { ...fills(settings, Math.max(1, steps - warmup), floor), ...settings })
+  else if (floor !== undefined)
+    settings[scheduleKeys(lrSchedulerType).takes.includes("end") ? "end" : "minimum"] = floor
+  return { ...settings, totalSteps: steps, warmupSteps: warmup }
+}
+
+/** Whether `minLearningRate` means something to the schedule of these options. */
+function hasFloor({
+  lrSchedulerType,
+  lrSchedulerKwargs,
+}: Pick<TrainingConfig, "lrSchedulerType" | "lrSchedulerKwargs">) {
+  if (lrSchedulerType === "exponential") return lrSchedulerKwargs.gamma === undefined
+  return scheduleKeys(lrSchedulerType).takes.some(key => key === "minimum" || key === "end")
+}
+
+type Fill = (given: ScheduleOptions, length: number, floor: number | undefined) => ScheduleOptions
+
+/** What schedules need that the length of a run can tell; `length` counts the steps after the warm-up. */
+const fillSchedule: Readonly<Partial<Record<ScheduleName, Fill>>> = {
+  // a hundredth is left at the end unless there is a floor
+  exponential: (_, length, floor = 0.01) => ({ gamma: Math.max(floor, 1e-8) ** (1 / length) }),
+  // the last fifth decays
+  warmup_stable_decay: ({ stableSteps, decaySteps }, length, floor = 0) => {
+    const decay = decaySteps ?? (stableSteps === undefined ? Math.ceil(length / 5) : Math.max(1, length - stableSteps))
+    return { decaySteps: decay, stableSteps: stableSteps ?? Math.max(0, length - decay), minimum: floor }
+  },
 }
 
 /** The optimizer that the options ask for. */

@@ -14,8 +14,6 @@ export interface Objective<M extends Module, B> {
   readonly tensors: (batch: B) => Readonly<Record<string, Tensor>>
   /** How many terms the loss of the batch is the mean of. */
   readonly terms: (batch: B) => number
-  /** Tokens that go through the model. */
-  readonly tokens: (batch: B) => number
   /** Σ of the losses of all terms, a scalar. */
   readonly total: (model: M, tensors: Readonly<Record<string, Tensor>>) => Tensor
 }
@@ -34,7 +32,6 @@ export const causalLanguageModelling: Objective<Model, Batch> = {
     targets: fromHost(targets, shape, "i32"),
   }),
   terms: ({ targets }) => targets.reduce((count, target) => (target === ignoredTarget ? count : count + 1), 0),
-  tokens: ({ inputs }) => inputs.length,
   total: (model, { ids, targets }) => {
     const { loss } = model.forward(ids!, { targets: targets! })
     if (!loss) throw new HeedError("train: expected a model that predicts tokens, but it gives no loss for targets")

@@ -71,7 +71,10 @@ describe("training options", () => {
       /^minLearningRate: expected a schedule with a floor, but got cosine \(use cosine_with_min_lr/,
     )
     expect(problemsOf({ lrSchedulerKwargs: { gamma: 2 } })[0]).toMatch(/^lrSchedulerKwargs: .*expected no gamma/)
-    expect(problemsOf({ lrSchedulerType: "exponential" })[0]).toMatch(/expected gamma, but it is missing/)
+    expect(problemsOf({ lrSchedulerType: "step" })[0]).toMatch(/expected gamma, but it is missing/)
+    expect(problemsOf({ lrSchedulerType: "exponential", lrSchedulerKwargs: { gamma: 0.9 }, minLr: 1e-4 })).toHaveLength(
+      1,
+    )
     expect(problemsOf({ lerning_rate: 1 })[0]).toMatch(/did you mean learningRate/)
     expect(problemsOf({ batchSize: 0, precision: "fp16" })).toHaveLength(2)
   })
@@ -105,6 +108,24 @@ describe("schedules of a run", () => {
     expect(
       floor({ lrSchedulerType: "multistep", lrSchedulerKwargs: { milestones: [10, 20], gamma: 0.1 } }),
     ).toBeCloseTo(1e-5, 12)
+  })
+
+  test("the length of a run fills in what is not given", () => {
+    const at = (step: number, input: TrainingInput) => {
+      const config = trainingConfig({ warmupSteps: 20, ...input })
+      return scheduleFactor(config.lrSchedulerType, step, scheduleOptions(config, 120))
+    }
+    expect(at(120, { lrSchedulerType: "exponential" })).toBeCloseTo(0.01, 12)
+    expect(at(120, { lrSchedulerType: "exponential", minLearningRate: 5e-4 })).toBeCloseTo(0.5, 12)
+    expect(at(120, { lrSchedulerType: "exponential", lrSchedulerKwargs: { gamma: 0.9 } })).toBeCloseTo(0.9 ** 100, 12)
+    const plateau = { lrSchedulerType: "warmup_stable_decay", minLearningRate: 1e-4 } as const
+    expect([99, 100, 110, 120].map(step => at(step, plateau))).toEqual([
+      1,
+      1,
+      expect.closeTo(0.55),
+      expect.closeTo(0.1),
+    ])
+    expect(at(60, { ...plateau, lrSchedulerKwargs: { num_stable_steps: 20 } })).toBeCloseTo(0.1 + 0.9 * 0.853553, 5)
   })
 
   test("the warm-up is a twentieth of the run unless it is given", () => {
