@@ -8,34 +8,65 @@ namespace machine {
 
 constexpr int64_t most_block = 512;
 
-// Joins the axes of every operand, walking the space so that the first output is written in the order of memory.
-inline bool read_operands(Code& code, const Source& s) {
-  constexpr int most_rank = 32;
-  if (s.rank > most_rank) return false;
-  const int count = code.inputs + code.outputs;
-  int order[most_rank];
-  for (int k = 0; k < s.rank; k++) order[k] = k;
-  if (code.outputs > 0) {
-    const int64_t* out = s.strides.data + code.inputs * s.rank;
-    const auto size = [&](int k) { return out[k] < 0 ? -out[k] : out[k]; };
-    for (int k = 1; k < s.rank; k++)
-      for (int j = k; j > 0 && size(order[j]) > size(order[j - 1]); j--) {
-        const int other = order[j];
-        order[j] = order[j - 1];
-        order[j - 1] = other;
-      }
+// An axis of the walk: `size` steps of `scale` along axis k of the source.
+struct Axis {
+  int k;
+  int64_t size, scale;
+};
+constexpr int most_rank = 32;
+
+// The order of the walk: the first output is written in the order of memory. Where an operand runs across that order (a
+// transposition), both axes are cut so that a block is a tile which uses whole cache lines of either.
+inline int choose_walk(Axis* axes, const Source& s, int inputs) {
+  const auto stride = [&](int operand, int k) { return s.strides[operand * s.rank + k]; };
+  int count = 0;
+  for (int k = 0; k < s.rank; k++)
+    if (s.shape[k] != 1) axes[count++] = {k, s.shape[k], 1};
+  if (s.outputs == 0) return count;
+  const auto distance = [&](const Axis& axis) {
+    const int64_t out = stride(inputs, axis.k);
+    return out < 0 ? -out : out;
+  };
+  for (int i = 1; i < count; i++)
+    for (int j = i; j > 0 && distance(axes[j]) > distance(axes[j - 1]); j--) {
+      const Axis other = axes[j];
+      axes[j] = axes[j - 1];
+      axes[j - 1] = other;
+    }
+  if (count < 2 || axes[count - 1].size % tile_columns != 0) return count;
+  const int last = axes[count - 1].k;
+  for (int i = 0; i < inputs; i++) {
+    if (stride(i, last) < 16) continue;
+    for (int j = 0; j < count - 1; j++) {
+      if (stride(i, axes[j].k) != 1 || axes[j].size % tile_rows != 0) continue;
+      axes[j] = {axes[j].k, axes[j].size / tile_rows, tile_rows};
+      axes[count - 1] = {last, axes[count - 1].size / tile_columns, tile_columns};
+      axes[count] = {axes[j].k, tile_rows, 1};
+      axes[count + 1] = {last, tile_columns, 1};
+      return count + 2;
+    }
   }
-  for (int i = 0; i < count; i++) {
+  return count;
+}
+
+// Every operand along the walk, its axes joined. False when it has too many.
+inline bool read_operands(Code& code, const Source& s) {
+  if (s.rank > most_rank) return false;
+  Axis axes[most_rank + 2];
+  const int walk = choose_walk(axes, s, code.inputs);
+  for (int i = 0; i < code.inputs + code.outputs; i++) {
     Operand& o = code.operands[i];
     o.base = s.buffers[i].as<char>();
     o.type = s.types[i];
     o.bytes = element_bytes(o.type);
     o.axes = 0;
     o.repeated = o.copied = false;
-    for (int k = 0; k < s.rank; k++)
-      if (!add_axis(o, s.shape[order[k]], s.strides[i * s.rank + order[k]])) return false;
+    for (int j = 0; j < walk; j++)
+      if (!add_axis(o, axes[j].size, s.strides[i * s.rank + axes[j].k] * axes[j].scale)) return false;
     finish_axes(o);
     o.direct = o.words() && o.in_order();
+    const int n = o.axes;
+    o.across = o.words() && n > 1 && o.size[n - 1] == tile_columns && o.size[n - 2] == tile_rows && o.stride[n - 2] == 1;
   }
   return true;
 }
@@ -221,6 +252,13 @@ inline void Registers::run(int64_t first, int64_t lanes) {
     }
     if (o.repeated && !fill) continue;
     char* own = at_[i] = memory_ + code.slot[i].lanes;
+    if (o.across && first % (4 * tile_columns) == 0 && lanes % (4 * tile_columns) == 0 && lanes <= tile_rows * tile_columns &&
+        first / (tile_rows * tile_columns) == (first + lanes - 1) / (tile_rows * tile_columns)) {
+      each_run(o, first, 1, [&](int64_t, int64_t offset, int64_t stride, int64_t) {
+        load_across(own, o.base + offset, stride, lanes);
+      });
+      continue;
+    }
     each_run(o, o.repeated ? 0 : first, lanes, [&](int64_t lane, int64_t offset, int64_t stride, int64_t count) {
       // a run of lanes that lies in memory is used there
       if (count == lanes && stride == 1 && o.words() && !o.repeated && !o.copied) {

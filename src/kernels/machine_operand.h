@@ -1,7 +1,7 @@
 // One buffer seen along the flat order of an iteration space: neighbouring axes that run through memory as one are joined, then
 // lanes are loaded or stored run by run with conversion between the element type and 32-bit lanes.
 #pragma once
-#include "vector.h"
+#include "transpose.h"
 
 namespace heed {
 namespace HEED_TIER {
@@ -9,12 +9,16 @@ namespace machine {
 
 constexpr int most_axes = 16;
 
+// A tile of the walk for operands that run across it.
+constexpr int64_t tile_rows = 16, tile_columns = 32;
+
 struct Operand {
   char* base;
   int64_t type, bytes;
   int axes;                                  // 0: one number for all lanes
   bool direct;                               // lies in memory as lanes do
   bool repeated;                             // every block sees the same lanes
+  bool across;                               // a block is rows of a tile that is transposed in memory
   bool copied;                               // never used in place
   int64_t size[most_axes], stride[most_axes];  // outermost first; strides in elements
   bool in_order() const { return axes == 1 && stride[0] == 1; }
@@ -102,6 +106,15 @@ inline void load_run(char* to, const char* from, int64_t type, int64_t bytes, in
   } else {
     for (int64_t i = 0; i < n; i++) out[i] = load_word(from + i * stride * bytes, type);
   }
+}
+
+// `lanes` lanes of a tile whose columns are adjacent in memory and whose rows are `stride` apart; whole groups of 4 rows.
+inline void load_across(char* to, const char* from, int64_t stride, int64_t lanes) {
+  auto* out = reinterpret_cast<uint32_t*>(to);
+  const auto* in = reinterpret_cast<const uint32_t*>(from);
+  for (int64_t column = 0; column < tile_columns; column += 4)
+    for (int64_t row = 0; row * tile_columns < lanes; row += 4)
+      transpose_tile(out + row * tile_columns + column, in + column * stride + row, stride, tile_columns);
 }
 
 // n lanes to elements `stride` apart. Lanes are f32 for floats, i32 for the others.

@@ -1,7 +1,7 @@
 // Random numbers by place: Philox-4x32-10 (Salmon et al. 2011), W counters at a time. Uniform numbers and bits are the same on every
 // machine; normal numbers (Box and Muller 1958) differ by what the tier's sine and logarithm differ in the last place.
 #include "generated/table.h"
-#include "vector.h"
+#include "transpose.h"
 
 namespace heed {
 namespace HEED_TIER {
@@ -62,22 +62,9 @@ HEED_INLINE void normal_pair(vu a, vu b, vf& first, vf& second) {
 
 // Lane k of the four vectors becomes numbers 4k .. 4k+3.
 HEED_INLINE void interleave(int32_t* to, const vi* from) {
-  typedef int32_t Four __attribute__((vector_size(16)));
   int32_t lanes[4][W];
   for (int j = 0; j < 4; j++) store(lanes[j], from[j]);
-  for (int k = 0; k < W; k += 4) {
-    Four a[4], b[4];
-    for (int j = 0; j < 4; j++) std::memcpy(&a[j], &lanes[j][k], 16);
-    b[0] = __builtin_shufflevector(a[0], a[1], 0, 4, 1, 5);
-    b[1] = __builtin_shufflevector(a[0], a[1], 2, 6, 3, 7);
-    b[2] = __builtin_shufflevector(a[2], a[3], 0, 4, 1, 5);
-    b[3] = __builtin_shufflevector(a[2], a[3], 2, 6, 3, 7);
-    a[0] = __builtin_shufflevector(b[0], b[2], 0, 1, 4, 5);
-    a[1] = __builtin_shufflevector(b[0], b[2], 2, 3, 6, 7);
-    a[2] = __builtin_shufflevector(b[1], b[3], 0, 1, 4, 5);
-    a[3] = __builtin_shufflevector(b[1], b[3], 2, 3, 6, 7);
-    for (int j = 0; j < 4; j++) std::memcpy(to + 4 * (k + j), &a[j], 16);
-  }
+  for (int k = 0; k < W; k += 4) transpose_tile(to + 4 * k, &lanes[0][k], W, 4);
 }
 
 }  // namespace philox
