@@ -78,10 +78,17 @@ export const generationOptions = declare(
 /** The options of a generation, checked and filled in. */
 export type GenerationConfig = ValuesOf<typeof generationOptions>
 
-/** What a caller may give; `stop` may be a single text. */
-export type GenerationInput = Omit<InputOf<typeof generationOptions>, "stop"> & {
+type SnakeCase<S extends string> = S extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${SnakeCase<Rest>}`
+  : S
+
+type Given = Omit<InputOf<typeof generationOptions>, "stop"> & {
   readonly stop?: string | readonly string[] | undefined
+  readonly stopStrings?: string | readonly string[] | undefined
 }
+
+/** What a caller may give, in camelCase or as transformers writes it; `stop` may be a single text. */
+export type GenerationInput = Given & { readonly [K in keyof Given as SnakeCase<K>]?: Given[K] }
 
 /** Reads options, under any of their names. Throws ConfigError listing every problem. */
 export function generationConfig(input: GenerationInput | Readonly<Record<string, unknown>> = {}): GenerationConfig {

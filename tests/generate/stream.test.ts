@@ -173,7 +173,7 @@ test("options shape what is written", async () => {
     maxNewTokens: 40,
     bad_words_ids: [[greedy[0]!]],
     device,
-  } as GenerateOptions)
+  })
   expect(without.end.ids).not.toContain(greedy[0])
   expect((await collect(model, "once", { maxNewTokens: 40, topK: 1, device })).end.ids).toEqual(greedy)
   expect((await collect(model, "once", { maxNewTokens: 40, topP: 1e-6, device })).end.ids).toEqual(greedy)
