@@ -14,6 +14,11 @@ interface Entry {
 
 const entries: readonly Entry[] = [
   {
+    name: "start",
+    summary: "the quick start: train a GPT on the tiny world, read what it writes, see where it looks",
+    load: async () => (await import("./start.ts")).registerStart,
+  },
+  {
     name: "train",
     summary: "train a model on a text file or on the tiny world, or go on with a run",
     load: async () => (await import("./train.ts")).registerTrain,

@@ -1,0 +1,130 @@
+// What a model of the tiny world can do, measured: stories that the world's rules accept, pronouns taken for what they mean, and
+// the heads that look from a word at the things it could mean.
+
+import { checkStory, type PronounQuestion } from "../data/index.ts"
+import { generateIds } from "../generate/index.ts"
+import { attentionAt, attentionPatterns, tokenizeText } from "../inspect/index.ts"
+import type { Model } from "../models/index.ts"
+import type { Tokenizer } from "../text/index.ts"
+import { CommandError } from "./terminal.ts"
+
+/** Stories that a model told, and how many of them are right. */
+export interface StoriesTold {
+  readonly texts: readonly string[]
+  /** Every sentence is one of the world's. */
+  readonly grammatical: number
+  /** And no sentence contradicts another. */
+  readonly accepted: number
+}
+
+function lineEnd(tokenizer: Tokenizer): number {
+  const id = tokenizer.tokenId("\n")
+  if (id === undefined) throw new CommandError("measure: expected a tokenizer with a line end, but got one without")
+  return id
+}
+
+/** Lets a model tell stories, each from its beginning, and checks them. */
+export async function tellStories(
+  model: Model,
+  tokenizer: Tokenizer,
+  count: number,
+  options: { readonly temperature: number; readonly seed: number },
+): Promise<StoriesTold> {
+  const end = lineEnd(tokenizer)
+  const prompts = Array.from({ length: count }, () => [end])
+  const { newIds } = await generateIds(model, prompts, { ...options, maxNewTokens: model.context - 1, eosTokenId: end })
+  const texts = newIds.map(ids => tokenizer.decode(ids).trim())
+  const checks = texts.map(text => checkStory(text))
+  return {
+    texts,
+    grammatical: checks.filter(check => check.grammatical).length,
+    accepted: checks.filter(check => check.isStory).length,
+  }
+}
+
+/** What a model takes pronouns for: the probabilities of the two candidates as the next word after question.prompt. */
+export interface Answer {
+  readonly question: PronounQuestion
+  /** P(antecedent), P(the other one). */
+  readonly antecedent: number
+  readonly other: number
+}
+
+/** Asks questions, all in one batch. Questions without a prompt are left out. */
+export async function answer(
+  model: Model,
+  tokenizer: Tokenizer,
+  questions: readonly PronounQuestion[],
+): Promise<Answer[]> {
+  const end = lineEnd(tokenizer)
+  const asked = questions.filter(question => question.prompt !== null)
+  const prompts = asked.map(question => [end, ...tokenizer.encode(question.prompt!)])
+  const { stepLogits } = await generateIds(model, prompts, { maxNewTokens: 1, stepLogits: true })
+  const scores = stepLogits![0]!
+  const size = scores.length / asked.length
+  return asked.map((question, row) => {
+    const own = scores.subarray(row * size, (row + 1) * size)
+    const largest = own.reduce((a, b) => Math.max(a, b))
+    const sum = own.reduce((total, score) => total + Math.exp(score - largest), 0)
+    const chance = (word: string): number => Math.exp(own[tokenizer.tokenId(word)!]! - largest) / sum
+    return { question, antecedent: chance(question.antecedentText), other: chance(question.wrongText) }
+  })
+}
+
+/** How much one head looks from a word at the two things it could mean, on average. */
+export interface HeadLook {
+  readonly layer: number
+  readonly head: number
+  readonly antecedent: number
+  readonly other: number
+}
+
+/** Where words of a question stand among the tokens of its prompt. */
+export interface Places {
+  readonly pronoun: number
+  readonly antecedent: number
+  readonly other: number
+  readonly reason: number
+  /** The last word, behind which the antecedent is expected. */
+  readonly last: number
+}
+
+/** The text that is looked into for a question, and where its words stand: a line end, then the prompt. */
+export function placesOf(tokenizer: Tokenizer, question: PronounQuestion): { text: string; places: Places } {
+  const text = `\n${question.prompt ?? question.sentence}`
+  const words = tokenizeText(tokenizer, text).pieces.map(piece => piece.trim())
+  const pronoun = words.lastIndexOf(question.pronounText)
+  const before = (word: string): number => words.lastIndexOf(word, pronoun)
+  return {
+    text,
+    places: {
+      pronoun,
+      antecedent: before(question.antecedentText),
+      other: before(question.wrongText),
+      reason: words.lastIndexOf(question.reasonText),
+      last: words.length - 1,
+    },
+  }
+}
+
+/** All heads, those that look most from the pronoun at what it means first: means over questions. */
+export async function headLooks(
+  model: Model,
+  tokenizer: Tokenizer,
+  questions: readonly PronounQuestion[],
+): Promise<HeadLook[]> {
+  const sums = new Map<string, { layer: number; head: number; antecedent: number; other: number }>()
+  for (const question of questions) {
+    const { text, places } = placesOf(tokenizer, question)
+    const attention = await attentionPatterns(model, tokenizer.encode(text))
+    for (let layer = 0; layer < attention.layers; layer++)
+      for (let head = 0; head < attention.heads; head++) {
+        const key = `${layer} ${head}`
+        const sum = sums.get(key) ?? { layer, head, antecedent: 0, other: 0 }
+        sum.antecedent += attentionAt(attention, layer, head, places.pronoun, places.antecedent) / questions.length
+        sum.other += attentionAt(attention, layer, head, places.pronoun, places.other) / questions.length
+        sums.set(key, sum)
+      }
+  }
+  return [...sums.values()].sort((a, b) => b.antecedent - a.antecedent)
+}

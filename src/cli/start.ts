@@ -1,0 +1,199 @@
+// heed start: the quick start. A GPT learns the tiny world in about a minute; then what it writes, what it took "it" for, and where
+// its heads looked are measured and shown, whatever they are.
+
+import { stat } from "node:fs/promises"
+import { join } from "node:path"
+import type { Command } from "commander"
+import { z } from "zod"
+import { declare, option } from "../config/index.ts"
+import { type PronounQuestion, pronounQuestions } from "../data/index.ts"
+import { createRun } from "../files/index.ts"
+import { tokenizeText } from "../inspect/index.ts"
+import type { Model } from "../models/index.ts"
+import { deviceInfo } from "../runtime/index.ts"
+import type { Tokenizer } from "../text/index.ts"
+import { train, trainingConfig } from "../train/index.ts"
+import { drawBars } from "./draw.ts"
+import { attentionOf } from "./explain.ts"
+import { addFlags, type Flags, valuesOf } from "./flags.ts"
+import { chooseMachine, machineOptions } from "./machine.ts"
+import { answer, headLooks, placesOf, tellStories } from "./measure.ts"
+import { runsFolder } from "./models.ts"
+import { type Corpus, dataOptions, makeModel, openCorpus, shapeOptions } from "./session.ts"
+import { asCalled, colours } from "./terminal.ts"
+import { sampler, trainInTerminal } from "./training.ts"
+
+const startOptions = declare(
+  {
+    seconds: option(z.number().min(1).max(3600), "How long the training shall take, about; it decides the steps", {
+      default: 50,
+    }),
+    steps: option(z.int().min(1).optional(), "Updates, instead of what fits into the seconds", { alias: "maxSteps" }),
+    seed: option(
+      z
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1),
+      "Seed of weights and batches",
+      { default: 1 },
+    ),
+  },
+  "start",
+)
+
+const shape = shapeOptions.parse({ width: 128, layers: 4, heads: 4 })
+const data = dataOptions.parse({ stories: 8000, heldOut: 0.05 })
+const recipe = { batchSize: 32, context: 64, learningRate: 2e-3, adamBeta2: 0.99, evalBatches: 8 }
+
+/** Gives the command its flags and what it does. */
+export function registerStart(command: Command): void {
+  addFlags(command, startOptions, machineOptions)
+  command.action(async (flags: Flags) => {
+    const { seconds, steps: asked, seed } = valuesOf(startOptions, flags)
+    chooseMachine(flags)
+    const corpus = await openCorpus(data, recipe.context)
+    const { tokenizer } = corpus
+    const precision = (await deviceInfo()).bf16 ? "bf16" : "fp32"
+    const steps = asked ?? (await stepsFor(corpus, seconds, precision))
+    const every = Math.ceil(steps / 4)
+    const training = trainingConfig({
+      ...recipe,
+      steps,
+      precision,
+      seed,
+      evalSteps: every,
+      saveSteps: every,
+      sampleSteps: every,
+      saveTotalLimit: 1,
+    })
+    const folder = await freeFolder()
+    const model = makeModel(shape, tokenizer.vocabularySize, training.context, training.seed)
+    console.log(
+      `${colours.bold("The tiny world")}: ${corpus.train.length} words of stories about people, animals and things.`,
+    )
+    console.log(
+      `A GPT of ${shape.layers} layers, ${shape.heads} heads and width ${shape.width} learns them, from nothing.\n`,
+    )
+    const run = await createRun(folder, { data, model: shape, training }, { saveTotalLimit: training.saveTotalLimit })
+    try {
+      const { train, validation } = corpus
+      const options = { model, data: { train, validation }, tokenizer, config: training, run }
+      // a machine that others use may become slower than it was when the steps were chosen
+      const deadline = asked === undefined ? AbortSignal.timeout(seconds * 1300) : undefined
+      await trainInTerminal({ ...options, sample: sampler(model, corpus) }, deadline)
+    } finally {
+      await run.close()
+    }
+    if (process.exitCode === 130) return // a person stopped it
+    await showStories(model, tokenizer)
+    await showLooks(model, tokenizer)
+    console.log(`\n${colours.green(`The run is saved in ${folder}.`)} ${next(folder)}`)
+  })
+}
+
+/** How many updates fit into some seconds, measured on a model that is thrown away. */
+async function stepsFor(corpus: Corpus, seconds: number, precision: "bf16" | "fp32"): Promise<number> {
+  const model = makeModel(shape, corpus.tokenizer.vocabularySize, recipe.context, 1)
+  const config = { ...recipe, precision, steps: 1000, evalSteps: 0, saveSteps: 0 }
+  const patience = Math.min(3, seconds / 10)
+  let [began, first, done] = [performance.now(), 0, 0]
+  for await (const event of train({ model, data: { train: corpus.train }, config })) {
+    if (event.type !== "step") continue
+    if (first === 0) {
+      // the first update compiles; it does not count
+      first = event.step
+      began = performance.now()
+      continue
+    }
+    done = event.step - first
+    if (done >= 20 || performance.now() - began > patience * 1000) break
+  }
+  const perStep = (performance.now() - began) / 1000 / Math.max(1, done)
+  return Math.max(20, Math.min(1500, Math.floor((seconds * 0.93) / perStep)))
+}
+
+async function freeFolder(): Promise<string> {
+  for (let number = 1; ; number++) {
+    const folder = join(runsFolder, `start-${number}`)
+    const isFree = await stat(folder).then(
+      () => false,
+      () => true,
+    )
+    if (isFree) return folder
+  }
+}
+
+async function showStories(model: Model, tokenizer: Tokenizer): Promise<void> {
+  const count = 64
+  const { texts, grammatical, accepted } = await tellStories(model, tokenizer, count, { temperature: 0.7, seed: 1 })
+  console.log(`\n${colours.bold("What it writes")}`)
+  for (const text of texts.slice(0, 3)) console.log(`  ${text}`)
+  console.log(
+    `Of ${count} stories, ${grammatical} consist of the world's sentences, and in ${accepted} everything agrees (who is who, where things are, why).`,
+  )
+}
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`
+
+async function showLooks(model: Model, tokenizer: Tokenizer): Promise<void> {
+  const questions = pronounQuestions(2, 100)
+  const [best] = await headLooks(model, tokenizer, questions.slice(0, 40))
+  const shown = shownQuestion()
+  const { text, places } = placesOf(tokenizer, shown)
+  const attention = await attentionOf(model, tokenizeText(tokenizer, text))
+  const { layer, head, antecedent, other } = best!
+  console.log(`\n${colours.bold(`Where it looks from "${shown.pronounText}"`)}: layer ${layer + 1}, head ${head + 1}`)
+  console.log(drawBars(attention, layer, head, places.pronoun))
+  console.log(
+    `Of all heads this one looks most from the pronoun at what it means: over 40 such sentences ${percent(antecedent)} of its look, and ${percent(other)} at the other thing.`,
+  )
+  const answers = await answer(model, tokenizer, [shown, ...questions])
+  console.log(`\n${colours.bold(`What it took "${shown.pronounText}" for`)}`)
+  console.log(
+    'A GPT reads from left to right: at "it" the reason is still to come. What it made of both shows in the word it expects next:',
+  )
+  const [own, ...rest] = answers
+  const twin = (await answer(model, tokenizer, [twinOf(shown)]))[0]!
+  for (const { question, ...chances } of [own!, twin])
+    console.log(
+      `  ${question.prompt}${colours.bold(" …")}   ${question.antecedentText} ${percent(chances.antecedent)}, ${question.wrongText} ${percent(chances.other)}`,
+    )
+  const right = rest.filter(one => one.antecedent > one.other).length
+  const mean = (pick: (one: (typeof rest)[number]) => number): number =>
+    rest.reduce((sum, one) => sum + pick(one), 0) / rest.length
+  console.log(
+    `Over ${rest.length} such sentences it found what was meant likelier ${right} times (chance: ${Math.round(rest.length / 2)}); on average it gave ${percent(mean(one => one.antecedent))} to that word and ${percent(mean(one => one.other))} to the other.`,
+  )
+}
+
+/** The sentence that everybody knows, as near as the world has it: an animal, a street, and a tired animal. */
+function shownQuestion(): PronounQuestion {
+  const all = pronounQuestions(1, 3000, { shapes: ["cross"] })
+  const known = all.filter(({ sentence }) =>
+    /^The animal did(n't| not) cross the street because it was too tired\.$/.test(sentence),
+  )
+  return known.find(({ twin }) => twin.endsWith("wide.")) ?? known[0] ?? all[0]!
+}
+
+/** The same sentence with a reason that speaks of the other thing. */
+function twinOf(question: PronounQuestion): PronounQuestion {
+  const { sentence, twin, prompt, antecedentText, wrongText } = question
+  return {
+    ...question,
+    sentence: twin,
+    prompt: prompt!.replace(sentence, twin),
+    antecedentText: wrongText,
+    wrongText: antecedentText,
+  }
+}
+
+function next(folder: string): string {
+  return asCalled(
+    [
+      "Next, for example:",
+      `  heed generate --model ${folder} "One day" --temperature 0.8`,
+      `  heed explain "The dog didn't cross the road because it was too wide." --model ${folder}`,
+      `  heed train your-text.txt`,
+    ].join("\n"),
+  )
+}
