@@ -12,7 +12,7 @@ namespace product {
 constexpr int64_t steps_at_once = lanes == 16 ? 768 : 256;     // words of k that are summed in registers
 constexpr int64_t panels_at_once = lanes == 16 ? 8 : 12;       // A panels that wait in the second-level cache
 constexpr int64_t shared_words = int64_t(1) << 22;             // packed B: at most about 16 MiB at a time
-constexpr int64_t alone_work = 1 << 20;                        // multiply-adds below which one thread is faster
+constexpr int64_t alone_work = 1 << 19;                        // multiply-adds below which one thread is faster
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -169,7 +169,8 @@ template <class Product> inline int64_t longest_k(const Problem& p) {
 
 // Shared words that `multiply_together` needs.
 template <class Product> inline size_t together_words(const Problem& p) {
-  if (has_few_rows_path(p.m, p.b)) return size_t(few_rows_words(p.m, p.k));
+  if (has_few_rows_path(p.m, p.b))
+    return size_t(few_rows_words(p.m, p.k) + few_rows_parts(p.m, p.n, p.k, p.b) * p.m * few_rows_width(p.n));
   if (p.m * p.n * p.k <= alone_work) return 0;
   Problem pass = p;
   pass.k = least(p.k, longest_k<Product>(p));
@@ -209,6 +210,19 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
 template <class Product> inline void multiply_together(const Problem& p, Context& context, float* shared) {
   if (has_few_rows_path(p.m, p.b)) {
     const FewRows rows = few_rows_of(p.m, p.n, p.k, p.a, p.b, p.finish, shared);
+    if (const int64_t depth = few_rows_depth(p.m, p.n, p.k, p.b); depth > 0) {
+      const int64_t parts = few_rows_parts(p.m, p.n, p.k, p.b), width = ceil_div(p.n, lanes) * lanes, each = p.m * few_rows_width(p.n);
+      float* sums = shared + few_rows_words(p.m, p.k);
+      context.parallel(parts, [&](int64_t part, int) { multiply_few_rows_part(rows, part, depth, sums + part * each); });
+      for (int64_t i = 0; i < p.m; i++) {
+        for (int64_t j = 0; j < p.n; j++) {
+          float sum = 0;
+          for (int64_t part = 0; part < parts; part++) sum += sums[part * each + i * width + j];
+          finish_one(p.finish, i, j, sum);
+        }
+      }
+      return;
+    }
     const int64_t columns = few_rows_chunk(p.n, p.k, p.b);
     context.parallel(ceil_div(p.n, columns), [&](int64_t chunk, int thread) {
       float* sums = static_cast<float*>(context.scratch(thread, few_rows_scratch(p.m, p.b)));

@@ -109,19 +109,23 @@ template <int Type, int M> inline void dot_all(const FewRows& p, int64_t from, i
   for (; column < to; column++) dot_rows<Type, M, 1>(p, column);
 }
 
-// Columns from..to-1 when B's columns are adjacent: C's sums stay in `sums` while eight rows of B at a time stream by.
-template <int Type> inline void add_rows(const FewRows& p, int64_t from, int64_t to, float* sums) {
+// sums [m width] = x B for columns from..to-1 and k k_from..k_to-1 when B's columns are adjacent; width: to - from in whole vectors.
+// Sums stay near while eight rows of B at a time stream by.
+template <int Type> inline void add_rows(const FewRows& p, int64_t from, int64_t to, int64_t k_from, int64_t k_to, float* sums) {
   constexpr int64_t at_once = 8;
-  const int64_t width = (to - from + lanes - 1) / lanes * lanes;
+  const int64_t bytes = element_bytes(Type), width = (to - from + lanes - 1) / lanes * lanes;
   std::memset(sums, 0, size_t(width * p.m) * 4);
-  for (int64_t i = 0; i < p.k; i += at_once) {
-    const int64_t rows = p.k - i < at_once ? p.k - i : at_once;
-    const char* b = static_cast<const char*>(p.b.data) + (i * p.b.k_stride + from) * element_bytes(Type);
-    const int64_t ahead = at_once * p.b.k_stride * element_bytes(Type);
+  for (int64_t i = k_from; i < k_to; i += at_once) {
+    const int64_t rows = k_to - i < at_once ? k_to - i : at_once;
+    const char* b = static_cast<const char*>(p.b.data) + (i * p.b.k_stride + from) * bytes;
+    // The next eight rows are fetched ahead; whole rows in the order of memory, which the processor follows best.
+    const char* next = b + at_once * p.b.k_stride * bytes;
+    const bool whole = to - from == p.b.k_stride;
     for (int64_t j = 0; j < to - from; j += lanes) {
       Lanes y[at_once];
-      if (j * element_bytes(Type) % 64 == 0) {
-        HEED_UNROLL for (int r = 0; r < at_once; r++) __builtin_prefetch(b + ahead + (r * p.b.k_stride + j) * element_bytes(Type));
+      if (j * bytes % 64 == 0) {
+        const int64_t first = whole ? j * bytes * at_once : j * bytes, apart = whole ? 64 : p.b.k_stride * bytes;
+        HEED_UNROLL for (int r = 0; r < at_once; r++) __builtin_prefetch(next + first + r * apart);
       }
       if (rows == at_once && to - from - j >= lanes) {
         HEED_UNROLL for (int r = 0; r < at_once; r++) y[r] = load_numbers<Type>(b, r * p.b.k_stride + j, lanes);
@@ -142,8 +146,6 @@ template <int Type> inline void add_rows(const FewRows& p, int64_t from, int64_t
       }
     }
   }
-  for (int64_t m = 0; m < p.m; m++)
-    for (int64_t j = 0; j < to - from; j++) finish_one(p.finish, m, from + j, sums[m * width + j]);
 }
 
 inline bool has_few_rows_path(int64_t m, const Source& b) { return m <= few_rows && (b.k_stride == 1 || b.outer_stride == 1); }
@@ -154,8 +156,12 @@ inline size_t few_rows_scratch(int64_t m, const Source& b) { return b.k_stride =
 
 template <int Type> inline void few_rows_type(const FewRows& p, int64_t from, int64_t to, float* sums) {
   if (p.b.k_stride != 1) {
-    for (int64_t j = from; j < to; j += few_rows_columns)
-      add_rows<Type>(p, j, to - j < few_rows_columns ? to : j + few_rows_columns, sums);
+    for (int64_t first = from; first < to; first += few_rows_columns) {
+      const int64_t last = to - first < few_rows_columns ? to : first + few_rows_columns, width = (last - first + lanes - 1) / lanes * lanes;
+      add_rows<Type>(p, first, last, 0, p.k, sums);
+      for (int64_t m = 0; m < p.m; m++)
+        for (int64_t j = first; j < last; j++) finish_one(p.finish, m, j, sums[m * width + j - first]);
+    }
     return;
   }
   switch (p.m) {
@@ -175,6 +181,27 @@ inline void multiply_few_rows(const FewRows& p, int64_t from, int64_t to, float*
   if (p.b.type == BF16) few_rows_type<BF16>(p, from, to, sums);
   else if (p.b.type == F16) few_rows_type<F16>(p, from, to, sums);
   else few_rows_type<F32>(p, from, to, sums);
+}
+
+// Where B is [k n] with short rows, the work is cut along k, so that each thread reads one stretch of memory: rows of B of a
+// chunk, about 64 KiB; 0 where columns are cut instead (their sums and rows of B would not fit the first-level cache).
+inline int64_t few_rows_depth(int64_t m, int64_t n, int64_t k, const Source& b) {
+  const int64_t row = n * element_bytes(b.type);
+  if (b.k_stride == 1 || m > 2 || n > few_rows_columns || k * row < 131072) return 0;
+  return (65536 / row + 7) / 8 * 8;
+}
+inline int64_t few_rows_parts(int64_t m, int64_t n, int64_t k, const Source& b) {
+  const int64_t depth = few_rows_depth(m, n, k, b);
+  return depth == 0 ? 0 : (k + depth - 1) / depth;
+}
+inline int64_t few_rows_width(int64_t n) { return (n + 15) / 16 * 16; }
+
+// One chunk of such work: sums [m few_rows_width] of part `part`.
+inline void multiply_few_rows_part(const FewRows& p, int64_t part, int64_t depth, float* sums) {
+  const int64_t from = part * depth, to = p.k - from < depth ? p.k : from + depth;
+  if (p.b.type == BF16) add_rows<BF16>(p, 0, p.n, from, to, sums);
+  else if (p.b.type == F16) add_rows<F16>(p, 0, p.n, from, to, sums);
+  else add_rows<F32>(p, 0, p.n, from, to, sums);
 }
 
 // Words for a copy of A's few rows, in the layout that the product wants.
