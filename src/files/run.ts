@@ -130,17 +130,20 @@ export class Run {
 
   /**
    * Saves a checkpoint: its files appear together under checkpoints/<step>, or nothing changes. A checkpoint of the same step is
-   * replaced. `best` marks it as the best so far. Older ones beyond `saveTotalLimit` are then removed, never the best or this one.
+   * replaced. `best` marks it as the best so far. Older ones beyond `saveTotalLimit` (that of the run unless given) are then removed,
+   * never the best or this one.
    * Throws FileError: a full disk leaves the earlier checkpoints as they were.
    */
   async saveCheckpoint(
     step: number,
     files: Readonly<Record<string, FileWriter>>,
-    { best }: { readonly best?: BestMark } = {},
+    options: { readonly best?: BestMark; readonly saveTotalLimit?: number } = {},
   ): Promise<Checkpoint> {
+    const { best, saveTotalLimit = this.options.saveTotalLimit } = options
     this.checkWritable()
+    checkOptions(options)
     this.checkCheckpoint(step, files, best)
-    const result = this.queue.then(() => this.save(step, files, best))
+    const result = this.queue.then(() => this.save(step, files, best, saveTotalLimit))
     this.queue = result.catch(() => {})
     return result
   }
@@ -193,7 +196,12 @@ export class Run {
     await this.close()
   }
 
-  private async save(step: number, files: Readonly<Record<string, FileWriter>>, best?: BestMark): Promise<Checkpoint> {
+  private async save(
+    step: number,
+    files: Readonly<Record<string, FileWriter>>,
+    best: BestMark | undefined,
+    saveTotalLimit: number | undefined,
+  ): Promise<Checkpoint> {
     await this.metrics.flush()
     await this.samples.flush()
     const before = await this.checkpoints()
@@ -208,7 +216,7 @@ export class Run {
     const saved: Checkpoint = { step, folder, files: sizes, sequence, ...(best && { best }) }
     await this.point("latest.json", { step, folder: `checkpoints/${step}` })
     if (best) await this.point("best.json", { step, folder: `checkpoints/${step}`, ...best })
-    await this.prune([...before.filter(other => other.step !== step), saved])
+    await this.prune([...before.filter(other => other.step !== step), saved], saveTotalLimit)
     return saved
   }
 
@@ -216,8 +224,7 @@ export class Run {
     await writeFileAtomic(join(this.folder, name), `${jsonText(value, name)}\n`)
   }
 
-  private async prune(checkpoints: readonly Checkpoint[]): Promise<void> {
-    const { saveTotalLimit } = this.options
+  private async prune(checkpoints: readonly Checkpoint[], saveTotalLimit: number | undefined): Promise<void> {
     if (saveTotalLimit === undefined) return
     const best = checkpoints.findLast(checkpoint => checkpoint.best !== undefined)
     for (const checkpoint of checkpoints.slice(0, -saveTotalLimit))

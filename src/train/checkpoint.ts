@@ -48,7 +48,8 @@ export async function saveTraining(
     files["tokenizer.json"] = () => JSON.stringify(tokenizer.toJSON())
     files["tokenizer_config.json"] = () => `${JSON.stringify(tokenizer.configuration(), null, 2)}\n`
   }
-  return run.saveCheckpoint(state.step, files, best ? { best } : {})
+  const { saveTotalLimit } = state.config
+  return run.saveCheckpoint(state.step, files, { saveTotalLimit, ...(best ? { best } : {}) })
 }
 
 /** Takes weights and optimizer state of a checkpoint over and gives its state.json. Throws FileError, TrainingError. */

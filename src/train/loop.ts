@@ -20,7 +20,7 @@ import { type StepEvent, type StoppedEvent, TrainingError, type TrainingEvent } 
 import { languageMetrics, Pace, type TextSize, textSize } from "./metrics.ts"
 import { causalLanguageModelling, type Objective } from "./objective.ts"
 import type { Optimizer } from "./optimizer.ts"
-import { scheduleFactor } from "./schedule.ts"
+import { type ScheduleOptions, scheduleFactor } from "./schedule.ts"
 import { type Evaluation, evaluation, type StepResult, type TrainingStep, trainingStep } from "./step.ts"
 
 /** What to train, on what, and how. */
@@ -42,7 +42,10 @@ export interface TrainOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Trains a model and tells how it goes. Throws ConfigError, DataError, TrainingError, FileError. */
+/**
+ * Trains a model and tells how it goes. After a step event the next update may already run: look at weights after the other events.
+ * Throws ConfigError, DataError, TrainingError, FileError.
+ */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainingEvent, void, void> {
   connectRuntime() // weights are read when they are saved
   const training = new Training(options)
@@ -61,6 +64,7 @@ class Training {
   readonly #config: TrainingConfig
   readonly #sampler: BatchSampler
   readonly #steps: number
+  readonly #schedule: ScheduleOptions
   readonly #optimizer: Optimizer
   readonly #update: TrainingStep<Batch>
   readonly #evaluation: Evaluation<Batch>
@@ -88,6 +92,7 @@ class Training {
     this.#config = config
     this.#sampler = new BatchSampler(data.train, { batchSize, context, order: batchOrder, seed })
     this.#steps = stepsOf(config, this.#sampler)
+    this.#schedule = scheduleOptions(config, this.#steps)
     model.adoptNames()
     this.#optimizer = makeOptimizer(model.trainableParameters(), config)
     const objective = options.objective ?? causalLanguageModelling
@@ -170,7 +175,7 @@ class Training {
 
   #learningRate(step: number): number {
     const { learningRate, lrSchedulerType } = this.#config
-    return learningRate * scheduleFactor(lrSchedulerType, step, scheduleOptions(this.#config, this.#steps))
+    return learningRate * scheduleFactor(lrSchedulerType, step, this.#schedule)
   }
 
   /** Begins the next update. */

@@ -99,6 +99,12 @@ test("an abort before the first update saves nothing and stops", async () => {
   expect(await run.latest()).toBeUndefined()
 })
 
+test("as many checkpoints stay as the options say, and the best", async () => {
+  const run = await freshRun()
+  await collect({ model: newModel(), data, config: { ...config, evalSteps: 0, saveSteps: 7, saveTotalLimit: 3 }, run })
+  expect((await run.checkpoints()).map(({ step }) => step)).toEqual([21, 28, 30])
+})
+
 test("samples are written at their steps", async () => {
   const run = await freshRun()
   const sample = async (step: number) => `sample of ${step}`
