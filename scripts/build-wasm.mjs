@@ -3,7 +3,7 @@
 // run are built; --all builds both, as publishing needs; --force builds again.
 import { spawn } from "node:child_process"
 import { createHash } from "node:crypto"
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -83,6 +83,9 @@ async function buildAll() {
   const all = process.argv.includes("--all") || hostIsRelaxed
   const wanted = Object.keys(binaries).filter(name => all || name === "heed.wasm")
   const done = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {}
+  // A binary of other sources must not be found beside a fresh one.
+  for (const name of Object.keys(binaries))
+    if (!wanted.includes(name) && done[name] !== stamp) rmSync(join(generated, name), { force: true })
   const stale = wanted.filter(name => done[name] !== stamp || !existsSync(join(generated, name)))
   const due = process.argv.includes("--force") ? wanted : stale
   if (due.length === 0) return
