@@ -88,34 +88,53 @@ export function probabilities(scores: Float32Array): Float64Array {
   return out
 }
 
-/** Indices of the tokens whose probability is above `floor`, most likely first; equal ones in the order of their ids. */
-function ranked(chances: Float64Array, floor: number): Uint32Array {
-  const order = new Uint32Array(chances.length)
-  let count = 0
-  for (let i = 0; i < chances.length; i++) if (chances[i]! > floor) order[count++] = i
-  return order.subarray(0, count).sort((a, b) => chances[b]! - chances[a]! || a - b)
+/** Most likely first; equal ones in the order of their ids. */
+const byChance =
+  (chances: Float64Array) =>
+  (a: number, b: number): number =>
+    chances[b]! - chances[a]! || a - b
+
+/** Forbids all tokens but the `least` most likely. */
+function keepLeast(scores: Float32Array, chances: Float64Array, least: number): void {
+  const order = Uint32Array.from(chances.keys()).sort(byChance(chances))
+  for (const id of order.subarray(least)) scores[id] = -Infinity
 }
 
-/** Forbids all tokens but the first `count` of an order. */
-function keepFirst(scores: Float32Array, order: Uint32Array, count: number): void {
-  const kept = order.slice(0, count)
-  const values = Float32Array.from(kept, id => scores[id]!)
-  scores.fill(-Infinity)
-  for (const [i, id] of kept.entries()) scores[id] = values[i]!
-}
+const levels = 512
+const levelsPerUnit = 16
 
 /** Keeps the smallest set of most likely tokens whose probabilities reach p (nucleus sampling, Holtzman et al. 2020), at least `least` of them. */
 export function keepTopP(scores: Float32Array, p: number, least = 1): void {
   if (p >= 1) return
   const chances = probabilities(scores)
-  // tokens this unlikely are never needed: all of them together have less than 1 - p
-  const floor = (1 - p) / (2 * scores.length)
-  let order = ranked(chances, floor)
-  if (order.length < least) order = ranked(chances, 0)
+  const top = scores[mostLikely(scores)]!
+  // only the level of scores at which the sum passes p must be sorted
+  const levelOf = (i: number): number => Math.min(levels - 1, Math.floor((top - scores[i]!) * levelsPerUnit))
+  const masses = new Float64Array(levels)
+  const counts = new Uint32Array(levels)
+  for (let i = 0; i < scores.length; i++)
+    if (chances[i]! > 0) {
+      masses[levelOf(i)]! += chances[i]!
+      counts[levelOf(i)]!++
+    }
+  let last = 0
   let total = 0
   let count = 0
-  while (count < order.length && (count < least || total < p)) total += chances[order[count++]!]!
-  keepFirst(scores, order, count)
+  for (; last < levels - 1 && total + masses[last]! < p; last++) {
+    total += masses[last]!
+    count += counts[last]!
+  }
+  const border: number[] = []
+  for (let i = 0; i < scores.length; i++) if (chances[i]! > 0 && levelOf(i) === last) border.push(i)
+  border.sort(byChance(chances))
+  let kept = 0
+  while (kept < border.length && (total < p || count + kept < least)) total += chances[border[kept++]!]!
+  if (count + kept < least) {
+    keepLeast(scores, chances, least)
+    return
+  }
+  for (let i = 0; i < scores.length; i++) if (!(chances[i]! > 0) || levelOf(i) > last) scores[i] = -Infinity
+  for (const id of border.slice(kept)) scores[id] = -Infinity
 }
 
 /** Keeps tokens whose probability is at least p times that of the most likely one (min-p sampling, Nguyen et al. 2024), at least `least` of them. */
@@ -126,7 +145,7 @@ export function keepMinP(scores: Float32Array, p: number, least = 1): void {
   const limit = p * top
   let count = 0
   for (let i = 0; i < chances.length; i++) if (chances[i]! >= limit && chances[i]! > 0) count++
-  if (count < least) keepFirst(scores, ranked(chances, 0), least)
+  if (count < least) keepLeast(scores, chances, least)
   else for (let i = 0; i < chances.length; i++) if (chances[i]! < limit) scores[i] = -Infinity
 }
 

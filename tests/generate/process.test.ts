@@ -34,6 +34,20 @@ test("top-p keeps the smallest set that reaches p", () => {
   )
 })
 
+test("top-p keeps at least as many tokens as asked for", () => {
+  fc.assert(
+    fc.property(rows, fc.integer({ min: 1, max: 50 }), (scores, least) => {
+      const chances = probabilities(scores)
+      const order = [...chances.keys()].sort((a, b) => chances[b]! - chances[a]! || a - b)
+      const whole = scores.slice()
+      keepTopP(whole, 0.3)
+      const count = Math.max(kept(whole).length, Math.min(least, scores.length))
+      keepTopP(scores, 0.3, least)
+      expect(kept(scores)).toEqual(order.slice(0, count).sort((a, b) => a - b))
+    }),
+  )
+})
+
 test("min-p keeps what is likely enough beside the best", () => {
   fc.assert(
     fc.property(rows, fc.double({ min: 0, max: 1, noNaN: true }), (scores, p) => {
