@@ -99,12 +99,13 @@ function build() {
   console.log(`heed: native device built in ${((Date.now() - started) / 1000).toFixed(0)} s`)
 }
 
-/** The first line of the log that says what went wrong. */
+/** What went wrong: a missing tool by name, else the first line of the log that says so. */
 function reason(log) {
+  if (/could not find any python/i.test(log)) return "there is no Python, which node-gyp needs"
+  if (/Error 127|(g\+\+|c\+\+|clang\+\+): (command )?not found|ENOENT.*\bmake\b|not found: make/.test(log))
+    return "there is no C++ compiler or no make"
   const lines = log.split("\n").map(line => line.replace(/^gyp ERR! (find Python|stack Error:|stack|)\s*/, "").trim())
-  const found =
-    lines.find(line => /could not find any python|not found: (make|g\+\+|c\+\+)|fatal error:|error:/i.test(line)) ??
-    lines.find(line => /\berror\b/i.test(line))
+  const found = lines.find(line => /fatal error:|error:/i.test(line)) ?? lines.find(line => /\berror\b/i.test(line))
   return (found ?? "node-gyp failed").slice(0, 160)
 }
 

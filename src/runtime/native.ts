@@ -79,7 +79,7 @@ export function openNative(options: NativeOptions = {}): NativeDevice {
   if (problem !== null)
     throw new HeedError(
       `native device: ${problem}`,
-      "run `npm rebuild heed` with a C++ compiler installed, or use the wasm device",
+      "run `npm rebuild heed` (in a clone `npm run build:native`) with a C++ compiler installed, or use the wasm device",
     )
   return new NativeMachine(loadAddon(), threads, options.tier ?? "")
 }
