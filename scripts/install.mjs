@@ -29,9 +29,8 @@ function stamp() {
 
 /** One line for people: why there is no native device, and what happens instead. */
 function without(reason) {
-  console.log(
-    `heed: native device not built (${reason}); the WASM device will serve. Build it later with: npm rebuild heed`,
-  )
+  const later = root.includes("node_modules") ? "npm rebuild heed" : "npm run build:native"
+  console.log(`heed: native device not built (${reason}); the WASM device will serve. Build it later with: ${later}`)
 }
 
 /** Node's own headers where they lie beside it, so that nothing is downloaded; npm's `nodedir` setting goes first. */
