@@ -36,7 +36,6 @@ export const shakespeareChar: Recipe = {
     maxGradNorm: 1,
     evalSteps: 250,
     evalBatches: 20,
-    seed: 1337,
   },
   reaches: { loss: 1.9, precisions: ["fp32", "bf16"] },
 }
