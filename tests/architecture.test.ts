@@ -18,7 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   text: ["config", "tensor/errors"],
   files: ["tensor", "config"],
   nn: ["tensor"],
-  models: ["nn", "tensor", "config", "files", "text"],
+  models: ["nn", "tensor", "runtime", "config", "files", "text"],
   data: ["text", "config", "tensor/errors"],
   train: ["nn", "models", "runtime", "files", "text", "data", "config", "tensor"],
   generate: ["nn", "models", "runtime", "text", "config", "tensor"],

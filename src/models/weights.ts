@@ -1,6 +1,7 @@
 // Weights under published names: one table, read from left to right when loading and from right to left when saving.
 
 import { castFloats, type HostTensor, type LazyTensor, toFloat32 } from "../files/pure.ts"
+import { read } from "../runtime/index.ts"
 import { fromHost, HeedError, type HostArray, type Parameter, ShapeError } from "../tensor/index.ts"
 import { formatShape, type Shape, sameShape } from "../tensor/shape.ts"
 import { hostArray } from "../tensor/tensor.ts"
@@ -223,7 +224,7 @@ export function publishedWeights(model: Model, family: ModelFamily): Record<stri
       const shape = publishedShape(parameter, part)
       const rowSize = parameter.size / parameter.shape[0]!
       const load = async (): Promise<HostTensor> => {
-        const all = await parameter.read()
+        const all = await read(parameter)
         const { rows, transposed } = part
         const data = rows
           ? all.slice(rows[0] * rowSize, rows[1] * rowSize)
