@@ -13,6 +13,7 @@ export default defineConfig({
   },
   test: {
     include: ["tests/**/*.test.ts"],
+    globalSetup: ["tests/setup/wasm.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",

@@ -1,5 +1,5 @@
-// npm "prepare": TypeScript -> dist/ and C++ -> WebAssembly side by side; dist/ gets a copy of the binaries.
-// Arguments go to build-wasm.mjs (--all before publishing).
+// npm "prepare": TypeScript -> dist/, and, where no native device was built, C++ -> WebAssembly beside it; dist/ gets a copy of the
+// binaries. `--all` builds every WASM binary, as publishing needs; `npm run build:wasm` builds the one this Node runs.
 import { spawn } from "node:child_process"
 import { copyFileSync, existsSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
@@ -17,9 +17,12 @@ function node(...command) {
 }
 
 try {
+  const all = process.argv.includes("--all")
+  // the WASM binary takes about as long as the native device: whoever has that one need not wait for both
+  const needed = all || !existsSync(join(root, "build", "Release", "heed.node"))
   await Promise.all([
     node(join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"),
-    node(join(root, "scripts", "build-wasm.mjs"), ...process.argv.slice(2)),
+    needed ? node(join(root, "scripts", "build-wasm.mjs"), ...(all ? ["--all"] : [])) : undefined,
   ])
 } catch (error) {
   console.error(`heed: ${error instanceof Error ? error.message : error}`)

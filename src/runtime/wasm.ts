@@ -133,7 +133,9 @@ interface ThreadStart {
 /** Starts one worker with its own stack and thread-local data, and waits until it has instantiated the module. */
 async function startThread(host: WasmHost, start: ThreadStart): Promise<WasmThread> {
   const { module, memory, engine, thread, exports } = start
-  const worker = host.start((receive, send) => `(${wasmThread})(${wasmImports}, ${receive}, ${send})`)
+  // some loaders wrap functions in __name(…) to keep their names: the worker has no such function
+  const keepName = "const __name = wrapped => wrapped;"
+  const worker = host.start((receive, send) => `${keepName} (${wasmThread})(${wasmImports}, ${receive}, ${send})`)
   const localBytes = exports.__tls_size.value as number
   const local = localBytes > 0 ? exports.allocate(localBytes) >>> 0 : 0
   const stack = (exports.allocate(stackBytes) >>> 0) + stackBytes
