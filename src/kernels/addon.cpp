@@ -62,7 +62,8 @@ class Runner {
   }
 
   Engine engine;
-  napi_threadsafe_function completed = nullptr;
+  napi_threadsafe_function completed = nullptr;  // null when Node has taken it away, at the end of the environment
+  bool freed = false;                            // nobody holds the handle: whoever sees `completed` go deletes the runner
   int pending = 0;  // jobs whose completion JavaScript has not seen; only touched on its thread
 
  private:
@@ -166,8 +167,19 @@ void free_runner(napi_env env, void* data, void*) {
   Runner* runner = static_cast<Runner*>(data);
   napi_remove_env_cleanup_hook(env, close_runner, runner);
   runner->close();
+  if (runner->completed == nullptr) {
+    delete runner;
+    return;
+  }
+  runner->freed = true;
   napi_release_threadsafe_function(runner->completed, napi_tsfn_abort);
-  delete runner;
+}
+
+// At the end of an environment Node may take the threadsafe function before the handle, or after it.
+void forget_completed(napi_env, void* data, void*) {
+  Runner* runner = static_cast<Runner*>(data);
+  runner->completed = nullptr;
+  if (runner->freed) delete runner;
 }
 
 // open(threads, tier, onDone) -> engine; tier "" is the best one of this machine
@@ -182,13 +194,15 @@ napi_value open(napi_env env, napi_callback_info info) {
   const Tier* tier = find_tier(name);
   if (tier == nullptr) return refuse(env, std::string("this machine does not run the instruction tier ") + name);
   auto runner = std::make_unique<Runner>(threads, *tier);
-  if (napi_create_threadsafe_function(env, values[2], nullptr, text(env, "heed"), 0, 1, nullptr, nullptr, runner.get(),
-                                      complete, &runner->completed) != napi_ok)
+  if (napi_create_threadsafe_function(env, values[2], nullptr, text(env, "heed"), 0, 1, runner.get(), forget_completed,
+                                      runner.get(), complete, &runner->completed) != napi_ok)
     return refuse(env, "heed addon: expected a function");
   napi_unref_threadsafe_function(env, runner->completed);
   napi_value made = nullptr;
-  if (napi_create_external(env, runner.get(), free_runner, nullptr, &made) != napi_ok)
+  if (napi_create_external(env, runner.get(), free_runner, nullptr, &made) != napi_ok) {
+    free_runner(env, runner.release(), nullptr);
     return refuse(env, "heed addon: no handle");
+  }
   napi_add_env_cleanup_hook(env, close_runner, runner.get());
   runner.release();
   return made;
