@@ -6,16 +6,16 @@
     "include_dirs": ["src/kernels"],
     "cflags!": ["-g"],
     "cflags_cc!": ["-g", "-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-fno-omit-frame-pointer"],
-    "cflags_cc": ["-std=c++20", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi"],
+    "cflags_cc": ["-std=c++20", "-O2", "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi"],
     "xcode_settings": {
       "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
       "CLANG_CXX_LIBRARY": "libc++",
       "MACOSX_DEPLOYMENT_TARGET": "11.0",
-      "GCC_OPTIMIZATION_LEVEL": "3",
+      "GCC_OPTIMIZATION_LEVEL": "2",
       "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
       "GCC_ENABLE_CPP_RTTI": "NO",
       "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
-      "OTHER_CPLUSPLUSFLAGS": ["-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
+      "OTHER_CPLUSPLUSFLAGS": ["-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"]
     }
   },
   "targets": [
@@ -37,7 +37,7 @@
           "type": "static_library",
           "sources": ["src/kernels/tier.cpp"],
           "defines": ["HEED_TIER=baseline"],
-          "cflags_cc": ["-O2"]
+          "cflags_cc": ["-O1"]
         },
         {
           "target_name": "heed_avx2",
