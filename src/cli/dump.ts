@@ -40,11 +40,11 @@ export function registerDump(command: Command): void {
       folder === undefined ? makeModel(shape, worldWords().length, context, 1) : (await openModel(folder)).model
     model.adoptNames()
     dumpTo({ kinds: new Set(show === "both" ? ["graph", "program"] : [show]), write: text => console.log(`${text}\n`) })
-    if (training) await trainOnce(model, rows, context, precision)
-    else {
-      const forward = compile((ids: Tensor) => model.forward(ids).logits, { precision })
-      model.eval()
-      await forward(fromHost(new Int32Array(rows * context), [rows, context], "i32"))
+    try {
+      if (training) await trainOnce(model, rows, context, precision)
+      else await runOnce(model, rows, context, precision)
+    } finally {
+      dumpTo(null)
     }
   })
 }
@@ -58,7 +58,15 @@ function refuseShape(folder: string | undefined, flags: Flags): void {
   )
 }
 
-async function trainOnce(model: Model, batchSize: number, context: number, precision: "fp32" | "bf16"): Promise<void> {
+type Precision = "fp32" | "bf16"
+
+async function runOnce(model: Model, rows: number, context: number, precision: Precision): Promise<void> {
+  const forward = compile((ids: Tensor) => model.forward(ids).logits, { precision })
+  model.eval()
+  await forward(fromHost(new Int32Array(rows * context), [rows, context], "i32"))
+}
+
+async function trainOnce(model: Model, batchSize: number, context: number, precision: Precision): Promise<void> {
   const corpus = new TokenDataset(new Int32Array(context + 1), Number(model.config.vocabulary))
   for await (const _ of train({
     model,

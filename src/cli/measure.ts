@@ -3,7 +3,7 @@
 
 import { checkStory, type PronounQuestion } from "../data/index.ts"
 import { generateIds } from "../generate/index.ts"
-import { attentionAt, attentionPatterns, tokenizeText } from "../inspect/index.ts"
+import { type AttentionPatterns, attentionAt, attentionPatterns, tokenizeText } from "../inspect/index.ts"
 import type { Model } from "../models/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import { CommandError } from "./terminal.ts"
@@ -71,7 +71,7 @@ export async function answer(
   })
 }
 
-/** How much one head looks from a word at the two things it could mean, on average. */
+/** How much one head looks from a word at the two things that the pronoun could mean, on average. */
 export interface HeadLook {
   readonly layer: number
   readonly head: number
@@ -107,24 +107,29 @@ export function placesOf(tokenizer: Tokenizer, question: PronounQuestion): { tex
   }
 }
 
-/** All heads, those that look most from the pronoun at what it means first: means over questions. */
+/** Every head's looks from the pronoun and from the last word: means over questions. */
 export async function headLooks(
   model: Model,
   tokenizer: Tokenizer,
   questions: readonly PronounQuestion[],
-): Promise<HeadLook[]> {
-  const sums = new Map<string, { layer: number; head: number; antecedent: number; other: number }>()
+): Promise<Readonly<Record<"pronoun" | "last", readonly HeadLook[]>>> {
+  const looks: Record<"pronoun" | "last", HeadLook[]> = { pronoun: [], last: [] }
+  const inside: { readonly places: Places; readonly attention: AttentionPatterns }[] = []
   for (const question of questions) {
     const { text, places } = placesOf(tokenizer, question)
-    const attention = await attentionPatterns(model, tokenizer.encode(text))
-    for (let layer = 0; layer < attention.layers; layer++)
-      for (let head = 0; head < attention.heads; head++) {
-        const key = `${layer} ${head}`
-        const sum = sums.get(key) ?? { layer, head, antecedent: 0, other: 0 }
-        sum.antecedent += attentionAt(attention, layer, head, places.pronoun, places.antecedent) / questions.length
-        sum.other += attentionAt(attention, layer, head, places.pronoun, places.other) / questions.length
-        sums.set(key, sum)
-      }
+    inside.push({ places, attention: await attentionPatterns(model, tokenizer.encode(text)) })
   }
-  return [...sums.values()].sort((a, b) => b.antecedent - a.antecedent)
+  const { layers, heads } = inside[0]!.attention
+  for (let layer = 0; layer < layers; layer++)
+    for (let head = 0; head < heads; head++)
+      for (const from of ["pronoun", "last"] as const) {
+        const share = (to: "antecedent" | "other"): number =>
+          inside.reduce(
+            (sum, { attention, places }) => sum + attentionAt(attention, layer, head, places[from], places[to]),
+            0,
+          )
+        const [antecedent, other] = [share("antecedent") / inside.length, share("other") / inside.length]
+        looks[from].push({ layer, head, antecedent, other })
+      }
+  return looks
 }

@@ -13,11 +13,11 @@ import type { Model } from "../models/index.ts"
 import { deviceInfo } from "../runtime/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import { train, trainingConfig } from "../train/index.ts"
-import { drawBars } from "./draw.ts"
+import { drawBars, drawLooks } from "./draw.ts"
 import { attentionOf } from "./explain.ts"
 import { addFlags, type Flags, valuesOf } from "./flags.ts"
 import { chooseMachine, machineOptions } from "./machine.ts"
-import { answer, headLooks, placesOf, tellStories } from "./measure.ts"
+import { answer, type HeadLook, headLooks, placesOf, tellStories } from "./measure.ts"
 import { runsFolder } from "./models.ts"
 import { type Corpus, dataOptions, makeModel, openCorpus, shapeOptions } from "./session.ts"
 import { asCalled, colours } from "./terminal.ts"
@@ -41,9 +41,9 @@ const startOptions = declare(
   "start",
 )
 
-const shape = shapeOptions.parse({ width: 128, layers: 4, heads: 4 })
+const shape = shapeOptions.parse({ model: "llama", width: 128, layers: 3, heads: 4 })
 const data = dataOptions.parse({ stories: 8000, heldOut: 0.05 })
-const recipe = { batchSize: 32, context: 64, learningRate: 2e-3, adamBeta2: 0.99, evalBatches: 8 }
+const recipe = { batchSize: 16, context: 64, learningRate: 6e-3, adamBeta2: 0.98, evalBatches: 8 }
 
 /** Gives the command its flags and what it does. */
 export function registerStart(command: Command): void {
@@ -72,7 +72,7 @@ export function registerStart(command: Command): void {
       `${colours.bold("The tiny world")}: ${corpus.train.length} words of stories about people, animals and things.`,
     )
     console.log(
-      `A GPT of ${shape.layers} layers, ${shape.heads} heads and width ${shape.width} learns them, from nothing.\n`,
+      `A GPT of Llama's kind, of ${shape.layers} layers, ${shape.heads} heads and width ${shape.width}, learns them from nothing.\n`,
     )
     const run = await createRun(folder, { data, model: shape, training }, { saveTotalLimit: training.saveTotalLimit })
     try {
@@ -109,7 +109,7 @@ async function stepsFor(corpus: Corpus, seconds: number, precision: "bf16" | "fp
     if (done >= 20 || performance.now() - began > patience * 1000) break
   }
   const perStep = (performance.now() - began) / 1000 / Math.max(1, done)
-  return Math.max(20, Math.min(1500, Math.floor((seconds * 0.93) / perStep)))
+  return Math.max(20, Math.min(2000, Math.floor((seconds * 0.93) / perStep)))
 }
 
 async function freeFolder(): Promise<string> {
@@ -137,42 +137,57 @@ const percent = (share: number): string => `${Math.round(share * 100)} %`
 
 async function showLooks(model: Model, tokenizer: Tokenizer): Promise<void> {
   const questions = pronounQuestions(2, 100)
-  const [best] = await headLooks(model, tokenizer, questions.slice(0, 40))
   const shown = shownQuestion()
-  const { text, places } = placesOf(tokenizer, shown)
-  const attention = await attentionOf(model, tokenizeText(tokenizer, text))
-  const { layer, head, antecedent, other } = best!
-  console.log(`\n${colours.bold(`Where it looks from "${shown.pronounText}"`)}: layer ${layer + 1}, head ${head + 1}`)
-  console.log(drawBars(attention, layer, head, places.pronoun))
+  const pair = [shown, twinOf(shown)]
+  const looks = await headLooks(model, tokenizer, questions.slice(0, 40))
+  const inside = async (question: PronounQuestion) => {
+    const { text, places } = placesOf(tokenizer, question)
+    return { places, attention: await attentionOf(model, tokenizeText(tokenizer, text)) }
+  }
+
+  const watching = highest(looks.pronoun, look => look.antecedent)
+  console.log(`\n${colours.bold(`Where it looks from "${shown.pronounText}"`)}: ${nameOf(watching)}`)
+  const { attention, places } = await inside(shown)
+  console.log(drawBars(attention, watching.layer, watching.head, places.pronoun))
   console.log(
-    `Of all heads this one looks most from the pronoun at what it means: over 40 such sentences ${percent(antecedent)} of its look, and ${percent(other)} at the other thing.`,
+    `Of all heads this one looks most from the pronoun at what it means: over 40 such sentences ${percent(watching.antecedent)} of its look, and ${percent(watching.other)} at the other thing that it could mean.`,
   )
-  const answers = await answer(model, tokenizer, [shown, ...questions])
+
   console.log(`\n${colours.bold(`What it took "${shown.pronounText}" for`)}`)
   console.log(
-    'A GPT reads from left to right: at "it" the reason is still to come. What it made of both shows in the word it expects next:',
+    `A GPT reads from left to right: at "${shown.pronounText}" the reason is still to come. What it made of both shows in the word it expects next:`,
   )
-  const [own, ...rest] = answers
-  const twin = (await answer(model, tokenizer, [twinOf(shown)]))[0]!
-  for (const { question, ...chances } of [own!, twin])
+  for (const { question, ...chances } of await answer(model, tokenizer, pair))
     console.log(
-      `  ${question.prompt}${colours.bold(" …")}   ${question.antecedentText} ${percent(chances.antecedent)}, ${question.wrongText} ${percent(chances.other)}`,
+      `  ${question.sentence} The ${colours.bold("…")}   ${question.antecedentText} ${percent(chances.antecedent)}, ${question.wrongText} ${percent(chances.other)}`,
     )
-  const right = rest.filter(one => one.antecedent > one.other).length
-  const mean = (pick: (one: (typeof rest)[number]) => number): number =>
-    rest.reduce((sum, one) => sum + pick(one), 0) / rest.length
+  const answers = await answer(model, tokenizer, questions)
+  const right = answers.filter(one => one.antecedent > one.other).length
+  const mean = (pick: (one: (typeof answers)[number]) => number): number =>
+    answers.reduce((sum, one) => sum + pick(one), 0) / answers.length
   console.log(
-    `Over ${rest.length} such sentences it found what was meant likelier ${right} times (chance: ${Math.round(rest.length / 2)}); on average it gave ${percent(mean(one => one.antecedent))} to that word and ${percent(mean(one => one.other))} to the other.`,
+    `Over ${answers.length} such sentences it found what was meant likelier ${right} times (chance: ${Math.round(answers.length / 2)}); on average it gave ${percent(mean(one => one.antecedent))} to that word and ${percent(mean(one => one.other))} to the other.`,
   )
+
+  const choosing = highest(looks.last, look => look.antecedent - look.other)
+  console.log(
+    `The head that tells them apart best looks from that last "The": ${nameOf(choosing)}, over 40 sentences ${percent(choosing.antecedent)} at what was meant, ${percent(choosing.other)} at the other. In these two:`,
+  )
+  for (const { attention, places } of await Promise.all(pair.map(inside)))
+    console.log(`  ${drawLooks(attention, places.last, [[choosing.layer, choosing.head]])}`)
 }
 
-/** The sentence that everybody knows, as near as the world has it: an animal, a street, and a tired animal. */
+const nameOf = ({ layer, head }: HeadLook): string => `layer ${layer + 1}, head ${head + 1}`
+
+function highest(looks: readonly HeadLook[], value: (look: HeadLook) => number): HeadLook {
+  return looks.reduce((best, look) => (value(look) > value(best) ? look : best))
+}
+
+/** The sentence that everybody knows; this seed tells it. */
 function shownQuestion(): PronounQuestion {
-  const all = pronounQuestions(1, 3000, { shapes: ["cross"] })
-  const known = all.filter(({ sentence }) =>
-    /^The animal did(n't| not) cross the street because it was too tired\.$/.test(sentence),
-  )
-  return known.find(({ twin }) => twin.endsWith("wide.")) ?? known[0] ?? all[0]!
+  const all = pronounQuestions(2344, 60, { shapes: ["cross"] })
+  const known = all.find(({ sentence }) => sentence === "The animal didn't cross the street because it was too tired.")
+  return known ?? all[0]!
 }
 
 /** The same sentence with a reason that speaks of the other thing. */

@@ -14,9 +14,9 @@ export interface Dump {
 /** The graph as it was recorded, or the program made of it. */
 export type DumpKind = "graph" | "program"
 
-let asked: Dump | null | undefined
+let asked: Dump | null = null
 
-/** Shows every function recorded from now on; null stops that. It goes before HEED_DUMP. */
+/** Shows every function recorded from now on; null leaves it to HEED_DUMP again. */
 export function dumpTo(dump: Dump | null): void {
   asked = dump
 }
@@ -37,8 +37,7 @@ function fromEnvironment(): Dump | null {
 
 /** Shows one recorded function where somebody asked for it. */
 export function dumpRecorded(outputs: readonly Tensor[], program: Program): void {
-  if (asked === undefined) asked = fromEnvironment()
-  if (!asked) return
-  if (asked.kinds.has("graph")) asked.write(printGraph(outputs))
-  if (asked.kinds.has("program")) asked.write(printProgram(program))
+  const dump = asked ?? fromEnvironment()
+  if (dump?.kinds.has("graph")) dump.write(printGraph(outputs))
+  if (dump?.kinds.has("program")) dump.write(printProgram(program))
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest"
-import { heed } from "./terminal.ts"
+import { heed, temporaryFolder } from "./terminal.ts"
 
 describe("devices", () => {
   test("what was chosen and why, as JSON and as text", async () => {
@@ -26,5 +26,21 @@ describe("dump", () => {
     const { out } = await heed("dump", ...small, "--training", "--show", "graph")
     expect(out).toContain("attention_backward")
     expect(out).not.toContain("kernel calls")
+  })
+
+  test("HEED_DUMP shows what any command compiles, and refuses what it does not know", async () => {
+    const { folder, remove } = temporaryFolder()
+    const train = ["train", ...small, "--stories", "20", "--steps", "1", "--batch-size", "2"]
+    try {
+      process.env.HEED_DUMP = "program"
+      const { err } = await heed(...train, "--out", `${folder}/shown`)
+      expect(err).toMatch(/kernel calls; arena \d+ bytes/)
+      expect(err).not.toContain("%1 = ")
+      process.env.HEED_DUMP = "programs"
+      expect((await heed(...train, "--out", `${folder}/refused`)).err).toContain('but got "programs"')
+    } finally {
+      delete process.env.HEED_DUMP
+      remove()
+    }
   })
 })
