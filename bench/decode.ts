@@ -42,6 +42,7 @@ export const question: Question = {
       next = best
     }
     await decoder.start([[1, 2, 3]])
+    const before = measurePeak("read")
     const times: number[] = []
     for (let i = 0; i < (smoke ? 4 : 60); i++) {
       const start = performance.now()
@@ -50,7 +51,7 @@ export const question: Question = {
     }
     const ms = median(times.slice(Math.floor(times.length / 3)).sort((a, b) => a - b))
     const rate = bytes / (ms / 1000)
-    const peak = measurePeak("read")
+    const peak = Math.max(before, measurePeak("read"), measurePeak("read"))
     return [
       {
         name,

@@ -2,7 +2,7 @@
 
 import { compile, deviceInfo, matmul, type Tensor, tensor } from "../src/index.ts"
 import { measurePeak } from "../src/runtime/native.ts"
-import { type BenchOptions, type Question, type Row, skipped, timed } from "./question.ts"
+import { type BenchOptions, bestAround, type Question, type Row, skipped, timed } from "./question.ts"
 import { products } from "./shapes.ts"
 
 const noise = (size: number): Float32Array => Float32Array.from({ length: size }, (_, i) => Math.sin(i * 12.9898) * 0.5)
@@ -23,9 +23,9 @@ async function rows(precision: "fp32" | "bf16", { smoke }: BenchOptions): Promis
     })
     const [a, b] = [tensor(noise(m * k), [m, k]), tensor(noise(k * n), [k, n])]
     const left = Array.from({ length: repeat }, () => a)
-    const fastest = (await timed(() => step(left, b), smoke ? 2 : 9))[0]!
-    const flops = (2 * m * n * k * repeat) / (fastest / 1000)
-    const peak = measurePeak(precision === "fp32" ? "f32" : "bf16")
+    const measure = (): number => measurePeak(precision === "fp32" ? "f32" : "bf16")
+    const { result: times, best: peak } = await bestAround(measure, () => timed(() => step(left, b), smoke ? 2 : 9))
+    const flops = (2 * m * n * k * repeat) / (times[0]! / 1000)
     const ratio = flops / peak
     out.push({
       name: `matmul ${precision} ${name}`,

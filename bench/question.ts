@@ -43,6 +43,16 @@ export function median(sorted: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
+/** The best of a figure measured before and after a run: other programs may disturb one of them. */
+export async function bestAround<R>(
+  measure: () => number,
+  run: () => Promise<R>,
+): Promise<{ result: R; best: number }> {
+  const before = measure()
+  const result = await run()
+  return { result, best: Math.max(before, measure(), measure()) }
+}
+
 /** A row without a figure. */
 export function skipped(name: string, why: string, atLeast: number | null = null, aim: number | null = null): Row {
   return { name, value: Number.NaN, unit: "", against: "", ratio: Number.NaN, atLeast, aim, skipped: why }

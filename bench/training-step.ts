@@ -5,7 +5,7 @@ import { compile, deviceInfo, fromHost, grad, type Tensor } from "../src/index.t
 import { gpt2 } from "../src/models/index.ts"
 import { measurePeak } from "../src/runtime/native.ts"
 import { adamW, clipByGlobalNorm } from "../src/train/index.ts"
-import { type BenchOptions, median, type Question, type Row, skipped, timed } from "./question.ts"
+import { type BenchOptions, bestAround, median, type Question, type Row, skipped, timed } from "./question.ts"
 
 interface Size {
   readonly name: string
@@ -67,11 +67,12 @@ async function row(
   if (info.name !== "native") return [skipped(name, `the native device is not there: ${info.why}`, ...bounds)]
   if (precision === "bf16" && !info.bf16) return [skipped(name, "this processor has no bf16 dot product", ...bounds)]
   const step = trainingStep(size, precision)
-  const ms = median(await timed(step.run, smoke ? 2 : 15, smoke ? 1 : 3))
+  const measure = (): number => measurePeak(precision === "fp32" ? "f32" : "bf16")
+  const { result: times, best: peak } = await bestAround(measure, () => timed(step.run, smoke ? 2 : 15, smoke ? 1 : 3))
+  const ms = median(times)
   const tokens = size.batch * size.context
   const operations = 6 * step.parameters * tokens + 12 * size.layers * size.width * size.context * tokens
   const flops = operations / (ms / 1000)
-  const peak = measurePeak(precision === "fp32" ? "f32" : "bf16")
   const rows: Row[] = [
     {
       name,
