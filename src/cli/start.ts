@@ -26,7 +26,7 @@ import { sampler, trainInTerminal } from "./training.ts"
 const startOptions = declare(
   {
     seconds: option(z.number().min(1).max(3600), "How long the training shall take, about; it decides the steps", {
-      default: 50,
+      default: 55,
     }),
     steps: option(z.int().min(1).optional(), "Updates, instead of what fits into the seconds", { alias: "maxSteps" }),
     seed: option(
@@ -79,7 +79,7 @@ export function registerStart(command: Command): void {
       const { train, validation } = corpus
       const options = { model, data: { train, validation }, tokenizer, config: training, run }
       // a machine that others use may become slower than it was when the steps were chosen
-      const deadline = asked === undefined ? AbortSignal.timeout(seconds * 1300) : undefined
+      const deadline = asked === undefined ? AbortSignal.timeout(seconds * 1250) : undefined
       await trainInTerminal({ ...options, sample: sampler(model, corpus) }, deadline)
     } finally {
       await run.close()
@@ -94,22 +94,21 @@ export function registerStart(command: Command): void {
 /** How many updates fit into some seconds, measured on a model that is thrown away. */
 async function stepsFor(corpus: Corpus, seconds: number, precision: "bf16" | "fp32"): Promise<number> {
   const model = makeModel(shape, corpus.tokenizer.vocabularySize, recipe.context, 1)
-  const config = { ...recipe, precision, steps: 1000, evalSteps: 0, saveSteps: 0 }
-  const patience = Math.min(3, seconds / 10)
-  let [began, first, done] = [performance.now(), 0, 0]
+  const config = { ...recipe, precision, steps: 100, evalSteps: 0, saveSteps: 0 }
+  const began = performance.now()
+  const patience = Math.min(3, seconds / 10) * 1000
+  const times: number[] = []
+  let last = began
   for await (const event of train({ model, data: { train: corpus.train }, config })) {
     if (event.type !== "step") continue
-    if (first === 0) {
-      // the first update compiles; it does not count
-      first = event.step
-      began = performance.now()
-      continue
-    }
-    done = event.step - first
-    if (done >= 20 || performance.now() - began > patience * 1000) break
+    const now = performance.now()
+    times.push(now - last)
+    last = now
+    if (times.length > 5 && now - began > patience) break
   }
-  const perStep = (performance.now() - began) / 1000 / Math.max(1, done)
-  return Math.max(20, Math.min(2000, Math.floor((seconds * 0.93) / perStep)))
+  const settled = times.slice(3).sort((a, b) => a - b) // the first updates compile and warm up
+  const perStep = settled[Math.floor(settled.length / 2)]!
+  return Math.max(20, Math.min(2500, Math.floor((seconds * 950) / perStep)))
 }
 
 async function freeFolder(): Promise<string> {
