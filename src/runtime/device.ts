@@ -96,5 +96,6 @@ export function checkSpan(what: string, storage: Storage, offset: number, bytes:
 
 /** The error of a kernel that met a value outside 0..limit-1 at run time. */
 export function kernelFailure(kernel: string, what: string, position: number, value: number, limit: number): HeedError {
-  return new ValueError(`${kernel}: expected ${what} in 0..${limit - 1}, but got ${value} at position ${position}`)
+  const range = limit > 0 ? `in 0..${limit - 1}` : "for an axis that is not empty"
+  return new ValueError(`${kernel}: expected ${what} ${range}, but got ${value} at position ${position}`)
 }

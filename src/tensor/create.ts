@@ -1,7 +1,7 @@
 // Tensors from numbers at hand: nested arrays, single numbers, typed arrays.
 
 import { ShapeError, TypeMismatchError, ValueError } from "./errors.ts"
-import { formatShape, type Shape, sizeOf } from "./shape.ts"
+import { checkShape, formatShape, type Shape, sizeOf } from "./shape.ts"
 import { type DType, fromHost, type HostArray, hostArray, type Tensor } from "./tensor.ts"
 
 /** A number, a truth value, or arrays of them of equal lengths. */
@@ -44,7 +44,7 @@ export function tensor(data: Nested | HostArray, shape?: Shape, dtype?: DType): 
   const own = shapeOf(data)
   const flat: (number | boolean)[] = []
   flatten(data, own, 0, flat)
-  const target = shape ?? own
+  const target = checkShape("tensor", shape ?? own)
   if (sizeOf(target) !== flat.length)
     throw new ShapeError(
       `tensor: expected ${sizeOf(target)} numbers for ${formatShape(target)}, but got ${flat.length}`,
@@ -61,6 +61,8 @@ function encode(flat: readonly (number | boolean)[], dtype: DType): HostArray {
       `tensor: expected f32, i32, u8 or bool for plain numbers, but got ${dtype}`,
       `make it f32 and cast: tensor(…).cast("${dtype}")`,
     )
+  if (dtype !== "f32" && !Object.hasOwn(limits, dtype))
+    throw new TypeMismatchError(`tensor: expected f32, i32, u8 or bool, but got ${String(dtype)}`)
   const out = hostArray(dtype, flat.length)
   const range = dtype === "f32" ? null : limits[dtype]
   for (const [i, value] of flat.entries()) {

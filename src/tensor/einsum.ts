@@ -1,5 +1,6 @@
 // Sums of products by letters, "bhtk,bhsk->bhts": operands are joined two at a time, each time as one batched matrix product.
 
+import { checkTensorLists, checkTexts } from "./arguments.ts"
 import { ShapeError } from "./errors.ts"
 import { matmul } from "./ops/matmul.ts"
 import { permute, reshape } from "./ops/move.ts"
@@ -85,6 +86,8 @@ function join(a: Operand, b: Operand, needed: string): Operand {
  * once stay, in alphabetical order. Throws ShapeError.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
+  checkTensorLists("einsum", { operands })
+  checkTexts("einsum", { equation })
   const { inputs, output } = parse(equation, operands)
   let current: Operand = { x: operands[0]!, letters: inputs[0]! }
   for (let i = 1; i < operands.length; i++) {

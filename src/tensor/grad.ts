@@ -1,6 +1,7 @@
 // Gradients as graph transforms: reverse accumulation over recorded nodes. What comes out is ordinary tensors, so gradients
 // have gradients. An operation without a `grad` rule is differentiated through its definition.
 
+import { checkFunction, checkTensorLists, checkTensors } from "./arguments.ts"
 import { HeedError, ShapeError } from "./errors.ts"
 import { reachable, rewrite } from "./graph.ts"
 import { apply, applyOne, composeNode, type OpRecord } from "./op.ts"
@@ -34,6 +35,10 @@ export function vectorJacobian(
   targets: readonly Tensor[],
   stopAtTargets = false,
 ): (Tensor | null)[] {
+  checkTensorLists("vectorJacobian", { outputs, targets })
+  if (!Array.isArray(upstream) || upstream.length !== outputs.length)
+    throw new HeedError(`vectorJacobian: expected one gradient (or null) for each of ${outputs.length} outputs`)
+  checkTensors("vectorJacobian", {}, Object.fromEntries(upstream.map((g, i) => [`upstream[${i}]`, g])))
   const goals = targets.map(t => t.current())
   const goalNodes = new Set(goals.map(t => t.node))
   const nodes = reachable(outputs, stopAtTargets ? { stopAt: goalNodes } : {})
@@ -82,6 +87,8 @@ function inputGradients(
 
 /** Gradients of a scalar with respect to tensors or parameters, of their shapes; zeros where there is no connection. Throws ShapeError when `loss` is not a scalar. */
 export function grad(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
+  checkTensors("grad", { loss })
+  checkTensorLists("grad", { targets })
   if (loss.size !== 1)
     throw new ShapeError(
       `grad: expected a loss of one element, but got ${formatShape(loss.shape)}`,
@@ -145,6 +152,7 @@ const checkpointRecord: OpRecord<CheckpointAttributes> = {
 export function checkpoint<I extends readonly Tensor[]>(fn: (...inputs: I) => Tensor): (...inputs: I) => Tensor
 export function checkpoint<I extends readonly Tensor[]>(fn: (...inputs: I) => Tensor[]): (...inputs: I) => Tensor[]
 export function checkpoint(fn: (...inputs: Tensor[]) => Tensor | Tensor[]) {
+  checkFunction("checkpoint", "fn", fn)
   return (...inputs: Tensor[]): Tensor | Tensor[] => {
     const start = nextNodeId()
     const own = inputs.map(x => placeholder(x.shape, x.dtype))

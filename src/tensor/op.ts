@@ -2,7 +2,7 @@
 // computes it, its gradient, and the plain loop that defines a primitive. Passes read these facts and never ask for a name.
 
 import { HeedError } from "./errors.ts"
-import type { Layout, Shape } from "./shape.ts"
+import { checkShape, type Layout, type Shape } from "./shape.ts"
 import { type Attributes, createNode, currentScope, type DType, type Signature, Tensor, withScope } from "./tensor.ts"
 
 /** Elements of one value in the reference device: numbers in row-major order. */
@@ -108,6 +108,7 @@ export function apply<A extends object>(op: OpRecord<A>, inputs: readonly Tensor
   const current = inputs.map(t => t.current())
   const rule = op.shape(current, attributes)
   const outputs = "shape" in rule ? [rule] : rule
+  for (const { shape } of outputs) checkShape(op.name, shape)
   // Attributes are erased to plain data: the record itself gives them back to its own functions only.
   const node = createNode(op as unknown as Op, current, attributes as Attributes, outputs)
   return outputs.map((_, i) => new Tensor(node, i))

@@ -1,6 +1,7 @@
 // Axes by name, after einops (Rogozhnikov 2022): "B T (n H K) -> n B H T K" splits, moves and merges axes; the same notation
 // with fewer axes on the right reduces, with more it repeats.
 
+import { checkOptions, checkTensors, checkTexts } from "./arguments.ts"
 import { ShapeError, ValueError } from "./errors.ts"
 import { broadcastTo, permute, reshape } from "./ops/move.ts"
 import { max, mean, min, prod, sum } from "./ops/reduce.ts"
@@ -131,6 +132,9 @@ const mergedShape = (groups: readonly Group[], sizes: ReadonlyMap<string, number
  * Throws ShapeError, ValueError.
  */
 export function rearrange(x: Tensor, pattern: string, sizes: AxisSizes = {}): Tensor {
+  checkTensors("rearrange", { x })
+  checkTexts("rearrange", { pattern })
+  checkOptions("rearrange", { sizes })
   const { elementary, names, right, sizes: all } = match("rearrange", x, pattern, sizes)
   const wanted = right.flat()
   if (wanted.length !== names.length || wanted.some(name => !names.includes(name)))
@@ -156,6 +160,9 @@ export function reduceAxes(
   reduction: keyof typeof reductions,
   sizes: AxisSizes = {},
 ): Tensor {
+  checkTensors("reduceAxes", { x })
+  checkTexts("reduceAxes", { pattern })
+  checkOptions("reduceAxes", { sizes })
   const { elementary, names, right, sizes: all } = match("reduceAxes", x, pattern, sizes)
   const wanted = right.flat()
   const unknown = wanted.find(name => !names.includes(name))
@@ -178,6 +185,9 @@ export function reduceAxes(
 
 /** Repeats along axes that are new on the right: repeatAxes(x, "T D -> B T D", { B: 4 }). Throws ShapeError, ValueError. */
 export function repeatAxes(x: Tensor, pattern: string, sizes: AxisSizes = {}): Tensor {
+  checkTensors("repeatAxes", { x })
+  checkTexts("repeatAxes", { pattern })
+  checkOptions("repeatAxes", { sizes })
   const { elementary, names, right, sizes: all } = match("repeatAxes", x, pattern, sizes)
   const wanted = right.flat()
   const lost = names.find(name => !wanted.includes(name))

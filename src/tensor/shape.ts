@@ -1,6 +1,6 @@
 // Shapes, strides and layouts: the arithmetic of where elements lie.
 
-import { ShapeError, ValueError } from "./errors.ts"
+import { ShapeError, TypeMismatchError, ValueError } from "./errors.ts"
 
 /** Sizes of each axis, [] for a scalar. */
 export type Shape = readonly number[]
@@ -59,6 +59,8 @@ export function formatShape(shape: Shape): string {
 
 /** Checks that every size is a non-negative integer. Throws ShapeError. */
 export function checkShape(what: string, shape: Shape): Shape {
+  if (!Array.isArray(shape))
+    throw new TypeMismatchError(`${what}: expected a shape as a list of sizes, but got ${String(shape)}`)
   for (const n of shape) {
     if (!Number.isSafeInteger(n) || n < 0)
       throw new ShapeError(`${what}: expected sizes that are whole numbers >= 0, but got ${formatShape(shape)}`)
@@ -71,8 +73,8 @@ export function checkShape(what: string, shape: Shape): Shape {
 /** Counts an axis from the front: -1 is the last. Throws ShapeError when there is no such axis. */
 export function normalizeAxis(what: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    const range = rank === 0 ? "a scalar has no axes" : `expected an axis in ${-rank}..${rank - 1}`
-    throw new ShapeError(`${what}: ${range}, but got axis ${axis}`)
+    const range = rank === 0 ? "expected a tensor with axes" : `expected an axis in ${-rank}..${rank - 1}`
+    throw new ShapeError(`${what}: ${range}, but got ${rank === 0 ? "a scalar and " : ""}axis ${axis}`)
   }
   return axis < 0 ? axis + rank : axis
 }
@@ -80,6 +82,8 @@ export function normalizeAxis(what: string, axis: number, rank: number): number 
 /** The axes as sorted numbers from the front; undefined means all. Throws ShapeError on a repeated one. */
 export function normalizeAxes(what: string, axes: number | readonly number[] | undefined, rank: number): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, i) => i)
+  if (typeof axes !== "number" && !Array.isArray(axes))
+    throw new TypeMismatchError(`${what}: expected an axis or a list of axes, but got ${String(axes)}`)
   const list = (typeof axes === "number" ? [axes] : axes).map(axis => normalizeAxis(what, axis, rank))
   if (new Set(list).size !== list.length)
     throw new ShapeError(`${what}: expected each axis once, but got ${formatShape(list)}`)
@@ -153,7 +157,7 @@ export function reshapeLayout(layout: Layout, shape: Shape): Layout | null {
 
 /** Throws ValueError unless `value` is a whole number in low..high. */
 export function checkInteger(what: string, name: string, value: number, low: number, high = Infinity): number {
-  if (!Number.isInteger(value) || value < low || value > high) {
+  if (!Number.isSafeInteger(value) || value < low || value > high) {
     const range = high === Infinity ? `>= ${low}` : `in ${low}..${high}`
     throw new ValueError(`${what}: expected ${name} to be a whole number ${range}, but got ${value}`)
   }

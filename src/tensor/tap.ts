@@ -1,6 +1,7 @@
 // Taps: labels on values. A tap nobody asks for is an identity; asking for one is a rewrite of the graph that finds the label
 // (opening composite nodes whose definition holds it) and may put another value in its place.
 
+import { checkFunction, checkTensorLists, checkTensors, checkTexts } from "./arguments.ts"
 import { ShapeError } from "./errors.ts"
 import { reachable, rewrite } from "./graph.ts"
 import { applyOne, composeNode, type OpRecord } from "./op.ts"
@@ -18,6 +19,8 @@ const tapRecord: OpRecord<{ label: string }> = {
 
 /** x under a label; its full name is the running module's path and the label, joined by a dot. */
 export function tap(label: string, x: Tensor): Tensor {
+  checkTensors("tap", { x })
+  checkTexts("tap", { label })
   return applyOne(tapRecord, [x], { label })
 }
 
@@ -31,6 +34,7 @@ const fullName = (scope: string, label: string): string => (scope === "" ? label
 
 /** Full names of all taps that the outputs depend on, those inside composite operations included, in the order they were recorded. */
 export function tapNames(outputs: readonly Tensor[]): string[] {
+  checkTensorLists("tapNames", { outputs })
   const names: string[] = []
   for (const node of reachable(outputs)) {
     const label = node.op?.label?.(node.attributes)
@@ -50,6 +54,8 @@ export function collectTaps(
   wanted: (name: string) => boolean,
   replace?: (name: string, x: Tensor) => Tensor,
 ): CollectedTaps {
+  checkTensorLists("collectTaps", { outputs })
+  checkFunction("collectTaps", "wanted", wanted)
   const taps = new Map<string, Tensor>()
 
   const keep = (name: string, x: Tensor): Tensor => {

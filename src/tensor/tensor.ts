@@ -56,6 +56,8 @@ const scopes: string[] = []
 
 /** Runs `fn` with `scope` appended to the path that recorded nodes carry. */
 export function withScope<R>(scope: string, fn: () => R): R {
+  if (typeof scope !== "string" || typeof fn !== "function")
+    throw new TypeMismatchError(`withScope: expected text and a function, but got ${typeof scope} and ${typeof fn}`)
   const outer = scopes.at(-1)
   scopes.push(outer ? `${outer}.${scope}` : scope)
   try {
@@ -224,6 +226,8 @@ export class Parameter extends Tensor {
   #value: Tensor
 
   constructor(initial: Tensor, options: { name?: string; trainable?: boolean } = {}) {
+    if (!(initial instanceof Tensor))
+      throw new TypeMismatchError(`Parameter: expected a tensor to start from, but got ${typeof initial}`)
     const value = initial.current()
     super(value.node, value.index)
     this.#value = value
@@ -255,8 +259,10 @@ export class Parameter extends Tensor {
 
   /** Gives the parameter a new value of the same shape and type; inside a recording, when the program runs. Throws ShapeError, TypeMismatchError. */
   assign(next: Tensor): void {
-    const value = next.current()
     const name = this.name || "the parameter"
+    if (!(next instanceof Tensor))
+      throw new TypeMismatchError(`assign: expected a tensor for ${name}, but got ${typeof next}`)
+    const value = next.current()
     if (!sameShape(value.shape, this.shape))
       throw new ShapeError(`assign: expected ${name} ${formatShape(this.shape)}, but got ${formatShape(value.shape)}`)
     if (value.dtype !== this.dtype)
@@ -284,6 +290,14 @@ const hostTypes = {
   f16: Uint16Array,
 }
 
+/** Throws TypeMismatchError for the name of no element type. */
+function checkType(what: string, dtype: DType): void {
+  if (!Object.hasOwn(hostTypes, dtype))
+    throw new TypeMismatchError(
+      `${what}: expected one of ${Object.keys(hostTypes).join(", ")}, but got ${String(dtype)}`,
+    )
+}
+
 /** A zero-filled host array for `size` elements of a type. */
 export function hostArray(dtype: DType, size: number): HostArray {
   return new hostTypes[dtype](size)
@@ -291,6 +305,7 @@ export function hostArray(dtype: DType, size: number): HostArray {
 
 /** Checks that a host array is the one its element type asks for. Throws TypeMismatchError, ShapeError. */
 export function checkHostArray(what: string, data: HostArray, shape: Shape, dtype: DType): void {
+  checkType(what, dtype)
   if (!(data instanceof hostTypes[dtype]))
     throw new TypeMismatchError(
       `${what}: expected ${hostTypes[dtype].name} for ${dtype}, but got ${(data as object)?.constructor?.name ?? typeof data}`,
@@ -311,6 +326,7 @@ export function fromHost(data: HostArray, shape: Shape, dtype: DType, name = "")
 
 /** A placeholder whose value is bound when a compiled program runs. */
 export function placeholder(shape: Shape, dtype: DType, name = ""): Tensor {
+  checkType(name || "input", dtype)
   return new Tensor(
     createNode(null, [], {}, [{ shape: [...checkShape(name || "input", shape)], dtype }], { leaf: "input", name }),
   )

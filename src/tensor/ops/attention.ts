@@ -1,6 +1,7 @@
 // Scaled dot-product attention (Vaswani et al. 2017) with grouped heads. The definition is the textbook formula; where nobody asks for
 // its scores or pattern, a kernel streams over keys and the [T S] matrix never exists.
 
+import { checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
 import { apply, type BufferField, type OpRecord } from "../op.ts"
 import {
@@ -255,14 +256,16 @@ function fourAxes(name: string, x: Tensor, { B, H, T, S }: Sizes): Tensor {
   return reshape(x, [...new Array<number>(4 - x.rank).fill(1), ...x.shape])
 }
 
-function checkOptions(options: AttentionOptions): void {
-  const { window, scale, softCap, dropout = 0, key } = options
+function checkFacts(options: AttentionOptions): void {
+  const { window, scale, softCap, dropout = 0, key, lengths, mask, bias, offset, stream } = options
+  checkTensors("attention", {}, { key, lengths, mask, bias, offset })
+  if (stream !== undefined) checkInteger("attention", "the stream", stream, 0, 2 ** 31 - 1)
   if (window !== undefined) checkInteger("attention", "window", window, 1)
   if (scale !== undefined && !Number.isFinite(scale))
     throw new ValueError(`attention: expected a finite scale, but got ${scale}`)
   if (softCap !== undefined && !(softCap > 0 && Number.isFinite(softCap)))
     throw new ValueError(`attention: expected a softCap > 0, but got ${softCap}`, "leave it out for none")
-  if (!(dropout >= 0 && dropout < 1))
+  if (typeof dropout !== "number" || !(dropout >= 0 && dropout < 1))
     throw new ValueError(`attention: expected dropout in 0 .. 1 (without 1), but got ${dropout}`)
   if (dropout > 0 && !key)
     throw new ValueError("attention: expected a random key for dropout, but got none", "pass key: randomKey(seed)")
@@ -274,8 +277,10 @@ function checkOptions(options: AttentionOptions): void {
  * Throws ShapeError, TypeMismatchError, ValueError.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  checkTensors("attention", { q, k, v })
+  checkOptions("attention", { options })
   const sizes = checkMatrices(q, k, v)
-  checkOptions(options)
+  checkFacts(options)
   const { lengths, mask, bias, offset, dropout = 0 } = options
   if (lengths && (lengths.rank !== 1 || lengths.shape[0] !== sizes.B))
     throw new ShapeError(`attention: expected lengths [B] = [${sizes.B}], but got ${formatShape(lengths.shape)}`)

@@ -1,6 +1,7 @@
 // Constants: one number, repeated. Elementwise code takes them in, so they rarely take memory.
 
-import { ValueError } from "../errors.ts"
+import { checkNumberLists, describeValue } from "../arguments.ts"
+import { TypeMismatchError, ValueError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { checkShape, type Shape } from "../shape.ts"
 import type { Tensor } from "../tensor.ts"
@@ -15,7 +16,11 @@ const fullRecord: OpRecord<{ shape: Shape; value: number; dtype: "f32" | "i32" |
 
 /** A tensor of one repeated number. */
 export function full(shape: Shape, value: number, dtype: "f32" | "i32" | "bool" = "f32"): Tensor {
+  checkNumberLists("full", { shape })
   checkShape("full", shape)
+  if (dtype !== "f32" && dtype !== "i32" && dtype !== "bool")
+    throw new TypeMismatchError(`full: expected f32, i32 or bool, but got ${String(dtype)}`)
+  if (typeof value !== "number") throw new TypeMismatchError(`full: expected a number, but got ${describeValue(value)}`)
   if (dtype !== "f32" && !Number.isInteger(value))
     throw new ValueError(`full: expected a whole number for ${dtype}, but got ${value}`)
   return applyOne(fullRecord, [], { shape: [...shape], value, dtype })

@@ -1,5 +1,6 @@
 // Convolution and pooling in one or two dimensions, as sliding windows (a view) and one matrix product. Channels come before positions.
 
+import { checkNumberLists, checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
 import { checkInteger, formatShape, sizeOf } from "../shape.ts"
 import type { Tensor } from "../tensor.ts"
@@ -28,6 +29,7 @@ function perAxis(
   fallback: number,
   low: number,
 ): number[] {
+  if (value !== undefined && typeof value !== "number") checkNumberLists(what, { [name]: value })
   const list =
     value === undefined || typeof value === "number" ? new Array<number>(count).fill(value ?? fallback) : [...value]
   if (list.length !== count)
@@ -121,6 +123,8 @@ export function convolve1d(
   bias: Tensor | null = null,
   options: ConvolveOptions = {},
 ): Tensor {
+  checkTensors("convolve1d", { x, weight }, { bias })
+  checkOptions("convolve1d", { options })
   return convolve("convolve1d", 1, x, weight, bias, options)
 }
 
@@ -131,6 +135,8 @@ export function convolve2d(
   bias: Tensor | null = null,
   options: ConvolveOptions = {},
 ): Tensor {
+  checkTensors("convolve2d", { x, weight }, { bias })
+  checkOptions("convolve2d", { options })
   return convolve("convolve2d", 2, x, weight, bias, options)
 }
 
@@ -212,6 +218,8 @@ export function convolveTransposed1d(
   bias: Tensor | null = null,
   options: ConvolveTransposedOptions = {},
 ): Tensor {
+  checkTensors("convolveTransposed1d", { x, weight }, { bias })
+  checkOptions("convolveTransposed1d", { options })
   return convolveTransposed("convolveTransposed1d", 1, x, weight, bias, options)
 }
 
@@ -222,6 +230,8 @@ export function convolveTransposed2d(
   bias: Tensor | null = null,
   options: ConvolveTransposedOptions = {},
 ): Tensor {
+  checkTensors("convolveTransposed2d", { x, weight }, { bias })
+  checkOptions("convolveTransposed2d", { options })
   return convolveTransposed("convolveTransposed2d", 2, x, weight, bias, options)
 }
 
@@ -249,20 +259,28 @@ function pool(what: string, dims: number, x: Tensor, size: PerAxis, options: Poo
 
 /** Largest value of each window of the last axis. Throws ShapeError, ValueError. */
 export function maxPool1d(x: Tensor, size: number, options: PoolOptions = {}): Tensor {
+  checkTensors("maxPool1d", { x })
+  checkOptions("maxPool1d", { options })
   return pool("maxPool1d", 1, x, size, options, -Infinity)
 }
 
 /** Largest value of each window of the last two axes. */
 export function maxPool2d(x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor {
+  checkTensors("maxPool2d", { x })
+  checkOptions("maxPool2d", { options })
   return pool("maxPool2d", 2, x, size, options, -Infinity)
 }
 
 /** Mean of each window of the last axis; padding counts as zeros. */
 export function averagePool1d(x: Tensor, size: number, options: PoolOptions = {}): Tensor {
+  checkTensors("averagePool1d", { x })
+  checkOptions("averagePool1d", { options })
   return pool("averagePool1d", 1, x, size, options, 0)
 }
 
 /** Mean of each window of the last two axes; padding counts as zeros. */
 export function averagePool2d(x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor {
+  checkTensors("averagePool2d", { x })
+  checkOptions("averagePool2d", { options })
   return pool("averagePool2d", 2, x, size, options, 0)
 }

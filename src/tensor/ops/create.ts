@@ -1,5 +1,6 @@
 // New tensors from nothing: repeated numbers, counted numbers, identity and triangles.
 
+import { checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { checkInteger, formatShape, type Shape } from "../shape.ts"
@@ -45,6 +46,8 @@ export const ones = (shape: Shape, dtype: "f32" | "i32" | "bool" = "f32"): Tenso
 
 /** `count` numbers from start to end, both included, f32. Throws ValueError. */
 export function linspace(start: number, end: number, count: number): Tensor {
+  if (!Number.isFinite(start) || !Number.isFinite(end))
+    throw new ValueError(`linspace: expected finite ends, but got ${start} and ${end}`)
   checkInteger("linspace", "the count", count, 1)
   const step = count === 1 ? 0 : (end - start) / (count - 1)
   return add(mul(cast(arange(count), "f32"), step), start)
@@ -72,10 +75,12 @@ function matrixSides(what: string, x: Tensor): [number, number] {
 
 /** x on and below a diagonal of its last two axes, 0 above. */
 export function lowerTriangle(x: Tensor, diagonal = 0): Tensor {
+  checkTensors("lowerTriangle", { x })
   return where(triangle(...matrixSides("lowerTriangle", x), diagonal), x, 0)
 }
 
 /** x on and above a diagonal of its last two axes, 0 below. */
 export function upperTriangle(x: Tensor, diagonal = 0): Tensor {
+  checkTensors("upperTriangle", { x })
   return where(triangle(...matrixSides("upperTriangle", x), diagonal - 1), 0, x)
 }

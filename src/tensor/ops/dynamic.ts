@@ -1,6 +1,7 @@
 // Slices whose place is known only when the program runs: a key/value cache grows by them, and every step is the same program.
 // Each is the gradient of the other.
 
+import { checkTensors } from "../arguments.ts"
 import { HeedError, ShapeError, TypeMismatchError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { checkInteger, formatShape, normalizeAxis, type Shape, sizeOf } from "../shape.ts"
@@ -128,6 +129,7 @@ function checkedStart(what: string, start: Tensor): Tensor {
  * time where the value reaches beyond base.
  */
 export function writeSlice(base: Tensor, value: Tensor, start: Tensor, axis = 0): Tensor {
+  checkTensors("writeSlice", { base, value, start })
   const at = normalizeAxis("writeSlice", axis, base.rank)
   const fits =
     value.rank === base.rank && base.shape.every((n, i) => (i === at ? value.shape[i]! <= n : value.shape[i] === n))
@@ -145,6 +147,7 @@ export function writeSlice(base: Tensor, value: Tensor, start: Tensor, axis = 0)
 
 /** `size` elements of base along an axis from `start` on, an i32 scalar that is known when the program runs. Throws ShapeError; HeedError at run time where they reach beyond base. */
 export function readSlice(base: Tensor, start: Tensor, size: number, axis = 0): Tensor {
+  checkTensors("readSlice", { base, start })
   const at = normalizeAxis("readSlice", axis, base.rank)
   const count = base.shape[at]!
   checkInteger("readSlice", "the size", size, 0, count)

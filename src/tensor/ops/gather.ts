@@ -1,6 +1,7 @@
 // Elements picked by indices, and the opposite: elements added where indices say. Each is the gradient of the other. An index out of
 // range is an error when the program runs.
 
+import { checkOptions, checkTensors } from "../arguments.ts"
 import { HeedError, ShapeError, ValueError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { broadcastShapes, checkInteger, formatShape, normalizeAxis, type Shape, sizeOf } from "../shape.ts"
@@ -86,6 +87,7 @@ function scatterRows(x: Tensor, indices: Tensor, count: number): Tensor {
 
 /** Parts of x along an axis, in the order of `indices` (any shape, which replaces the axis). Throws HeedError at run time for an index out of range. */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
+  checkTensors("gather", { x, indices })
   const at = normalizeAxis("gather", axis, x.rank)
   const index = wholeNumbers("gather", indices)
   const rest = x.shape.map((_, i) => i).filter(i => i !== at)
@@ -103,6 +105,8 @@ export interface EmbeddingOptions {
 
 /** Rows of weight [V D] for ids [any] -> [any D], f32. Throws HeedError at run time for an id outside 0..V-1. */
 export function embedding(weight: Tensor, ids: Tensor, options: EmbeddingOptions = {}): Tensor {
+  checkTensors("embedding", { weight, ids })
+  checkOptions("embedding", { options })
   if (weight.rank !== 2)
     throw new ShapeError(`embedding: expected a weight [V D], but got ${formatShape(weight.shape)}`)
   const index = wholeNumbers("embedding", ids)
@@ -226,6 +230,7 @@ function alignAlong(what: string, x: Tensor, indices: Tensor, at: number): [Tens
 
 /** x picked along one axis: out[… i …] = x[… indices[… i …] …]. indices has x's rank; other axes broadcast. Throws HeedError at run time for an index out of range. */
 export function takeAlong(x: Tensor, indices: Tensor, axis: number): Tensor {
+  checkTensors("takeAlong", { x, indices })
   const at = normalizeAxis("takeAlong", axis, x.rank)
   const [source, index] = alignAlong("takeAlong", x, wholeNumbers("takeAlong", indices), at)
   return applyOne(takeAlongRecord, [source, index], { axis: at })
@@ -233,6 +238,7 @@ export function takeAlong(x: Tensor, indices: Tensor, axis: number): Tensor {
 
 /** base with the parts of `values` added along an axis where `indices` (one axis) say: the opposite of gather. Equal indices add up. */
 export function scatterAdd(base: Tensor, indices: Tensor, values: Tensor, axis = 0): Tensor {
+  checkTensors("scatterAdd", { base, indices, values })
   const at = normalizeAxis("scatterAdd", axis, base.rank)
   const index = wholeNumbers("scatterAdd", indices)
   const wanted = base.shape.map((n, i) => (i === at ? (index.shape[0] ?? 1) : n))
@@ -253,6 +259,7 @@ export function scatterAdd(base: Tensor, indices: Tensor, values: Tensor, axis =
 
 /** base with `values` added along one axis at `indices` of the same shape: the opposite of takeAlong. Equal indices add up. */
 export function scatterAddAlong(base: Tensor, indices: Tensor, values: Tensor, axis: number): Tensor {
+  checkTensors("scatterAddAlong", { base, indices, values })
   const at = normalizeAxis("scatterAddAlong", axis, base.rank)
   const index = wholeNumbers("scatterAddAlong", indices)
   const fits = (t: Tensor): boolean => t.rank === base.rank && t.shape.every((n, i) => i === at || n === base.shape[i])
@@ -265,6 +272,7 @@ export function scatterAddAlong(base: Tensor, indices: Tensor, values: Tensor, a
 
 /** 1 at each index and 0 elsewhere, in a new last axis of size `classes`; an index out of range gives a row of zeros. */
 export function oneHot(indices: Tensor, classes: number, dtype: "f32" | "i32" | "bool" = "f32"): Tensor {
+  checkTensors("oneHot", { indices })
   checkInteger("oneHot", "the number of classes", classes, 0)
   const index = wholeNumbers("oneHot", indices)
   if (!["f32", "i32", "bool"].includes(dtype))

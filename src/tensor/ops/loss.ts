@@ -1,8 +1,9 @@
 // Losses. Each compares a prediction with a target and gives a scalar mean by default, as PyTorch defines them.
 
+import { checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
 import { apply } from "../op.ts"
-import { formatShape, normalizeAxis, type Shape, sameShape } from "../shape.ts"
+import { checkInteger, formatShape, normalizeAxis, type Shape, sameShape } from "../shape.ts"
 import type { Tensor } from "../tensor.ts"
 import { crossEntropyRecord, linearCrossEntropyRecord, rowLosses, rowWeights } from "./cross-entropy.ts"
 import { linear } from "./matmul.ts"
@@ -57,12 +58,10 @@ function classRows(what: string, logits: Tensor, targets: Tensor, options: Cross
     )
   if (classes === 0) throw new ShapeError(`${what}: expected at least one class, but got ${formatShape(logits.shape)}`)
   const { weights, ignoreIndex = -100, labelSmoothing = 0 } = options
+  checkWeighting(what, weights, labelSmoothing)
   if (weights && !sameShape(weights.shape, [classes]))
     throw new ShapeError(`${what}: expected weights [${classes}], but got ${formatShape(weights.shape)}`)
-  if (!Number.isInteger(ignoreIndex))
-    throw new ValueError(`${what}: expected a whole ignoreIndex, but got ${ignoreIndex}`)
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
-    throw new ValueError(`${what}: expected labelSmoothing in 0 .. 1, but got ${labelSmoothing}`)
+  checkInteger(what, "ignoreIndex", ignoreIndex, -(2 ** 31), 2 ** 31 - 1)
   return {
     rows: reshape(permute(floating(what, logits), [...rest, at]), [-1, classes]),
     targets: reshape(wholeNumbers(`${what} targets`, targets), [-1]),
@@ -71,6 +70,12 @@ function classRows(what: string, logits: Tensor, targets: Tensor, options: Cross
     ignored: ignoreIndex,
     smoothing: labelSmoothing,
   }
+}
+
+function checkWeighting(what: string, weights: Tensor | undefined, labelSmoothing: number): void {
+  checkTensors(what, {}, { weights })
+  if (typeof labelSmoothing !== "number" || !(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw new ValueError(`${what}: expected labelSmoothing in 0 .. 1, but got ${labelSmoothing}`)
 }
 
 /** Losses of rows as the caller wants them; a mean divides by the weights of the rows that count. */
@@ -90,6 +95,8 @@ function reduceRows(
  * Throws ShapeError, TypeMismatchError, ValueError; HeedError at run time for a target outside 0..V-1 that is not ignored.
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  checkTensors("crossEntropy", { logits, targets })
+  checkOptions("crossEntropy", { options })
   if (targets.dtype === "f32" && sameShape(targets.shape, logits.shape))
     return distributionLoss(logits, targets, options)
   const from = classRows("crossEntropy", logits, targets, options)
@@ -104,6 +111,7 @@ function distributionLoss(logits: Tensor, targets: Tensor, options: CrossEntropy
   const at = normalizeAxis("crossEntropy", options.axis ?? -1, logits.rank)
   const classes = logits.shape[at]!
   const { labelSmoothing = 0, weights, reduction = "mean" } = options
+  checkWeighting("crossEntropy", weights, labelSmoothing)
   if (options.ignoreIndex !== undefined)
     throw new ValueError(
       "crossEntropy: expected no ignoreIndex with a target distribution",
@@ -124,6 +132,8 @@ export function negativeLogLikelihood(
   targets: Tensor,
   options: Omit<CrossEntropyOptions, "labelSmoothing"> = {},
 ): Tensor {
+  checkTensors("negativeLogLikelihood", { logProbabilities, targets })
+  checkOptions("negativeLogLikelihood", { options })
   const from = classRows("negativeLogLikelihood", logProbabilities, targets, options)
   const { ignored, smoothing, weights } = from
   const losses = rowLosses(from.rows, from.targets, weights, { ignored, smoothing, weights: !!weights })
@@ -140,6 +150,8 @@ export function linearCrossEntropy(
   targets: Tensor,
   options: Omit<CrossEntropyOptions, "axis"> & { readonly bias?: Tensor } = {},
 ): Tensor {
+  checkTensors("linearCrossEntropy", { x, weight, targets })
+  checkOptions("linearCrossEntropy", { options })
   const what = "linearCrossEntropy"
   const { bias, reduction, ...rest } = options
   if (
@@ -175,17 +187,23 @@ function difference(what: string, prediction: Tensor, target: Tensor): Tensor {
 
 /** Mean squared error. */
 export function meanSquaredError(prediction: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkTensors("meanSquaredError", { prediction, target })
+  checkOptions("meanSquaredError", { options })
   const d = difference("meanSquaredError", prediction, target)
   return reduceLoss("meanSquaredError", mul(d, d), options.reduction)
 }
 
 /** Mean absolute error. */
 export function meanAbsoluteError(prediction: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkTensors("meanAbsoluteError", { prediction, target })
+  checkOptions("meanAbsoluteError", { options })
   return reduceLoss("meanAbsoluteError", abs(difference("meanAbsoluteError", prediction, target)), options.reduction)
 }
 
 /** Quadratic within `beta` of the target and linear outside, with slope 1 there: d² / (2 beta) or |d| - beta / 2. beta: 1. */
 export function smoothL1(prediction: Tensor, target: Tensor, options: LossOptions & { beta?: number } = {}): Tensor {
+  checkTensors("smoothL1", { prediction, target })
+  checkOptions("smoothL1", { options })
   const { beta = 1, reduction } = options
   if (!(beta > 0))
     throw new ValueError(`smoothL1: expected beta > 0, but got ${beta}`, "for beta 0 use meanAbsoluteError")
@@ -196,8 +214,10 @@ export function smoothL1(prediction: Tensor, target: Tensor, options: LossOption
 
 /** Huber's loss: smoothL1 · delta, so the quadratic part is d² / 2. delta: 1. */
 export function huber(prediction: Tensor, target: Tensor, options: LossOptions & { delta?: number } = {}): Tensor {
+  checkTensors("huber", { prediction, target })
+  checkOptions("huber", { options })
   const { delta = 1, reduction } = options
-  if (!(delta > 0)) throw new ValueError(`huber: expected delta > 0, but got ${delta}`)
+  if (!(delta > 0 && Number.isFinite(delta))) throw new ValueError(`huber: expected delta > 0, but got ${delta}`)
   return mul(smoothL1(prediction, target, { beta: delta, ...(reduction ? { reduction } : {}) }), delta)
 }
 
@@ -210,6 +230,8 @@ export function binaryCrossEntropyWithLogits(
   target: Tensor,
   options: LossOptions & { positiveWeight?: Tensor } = {},
 ): Tensor {
+  checkTensors("binaryCrossEntropyWithLogits", { logits, target })
+  checkOptions("binaryCrossEntropyWithLogits", { options })
   const what = "binaryCrossEntropyWithLogits"
   if (!sameShape(logits.shape, target.shape)) difference(what, logits, target)
   const [x, t] = [floating(what, logits), floating(what, target)]
@@ -227,6 +249,8 @@ export interface DivergenceOptions {
 
 /** Σ target · (log target - log prediction), both given as log-probabilities. reduction: "batchmean". */
 export function klDivergence(logPrediction: Tensor, logTarget: Tensor, options: DivergenceOptions = {}): Tensor {
+  checkTensors("klDivergence", { logPrediction, logTarget })
+  checkOptions("klDivergence", { options })
   const d = difference("klDivergence", logTarget, logPrediction)
   const losses = mul(exp(floating("klDivergence", logTarget)), d)
   const { reduction = "batchmean" } = options

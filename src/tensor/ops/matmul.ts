@@ -1,5 +1,6 @@
 // Matrix products: batched, broadcast over leading axes, with either operand transposed by its strides, and the linear layer.
 
+import { checkTensors } from "../arguments.ts"
 import { ShapeError, TypeMismatchError } from "../errors.ts"
 import { applyOne, type KernelCall, type OpRecord } from "../op.ts"
 import {
@@ -187,6 +188,7 @@ function leadStrides(shape: readonly number[]): number[] {
 
 /** Matrix product over the last two axes, broadcast over the others; vectors (rank 1) count as one row or one column. */
 export function matmul(a: Tensor, b: Tensor): Tensor {
+  checkTensors("matmul", { a, b })
   if (a.rank === 0 || b.rank === 0)
     throw new ShapeError(
       `matmul: expected vectors or matrices, but got ${formatShape(a.shape)} times ${formatShape(b.shape)}`,
@@ -246,6 +248,7 @@ const linearRecord: OpRecord<MatmulAttributes> = {
 
 /** x · weightᵀ + bias: x [… in], weight [out in], bias [out] -> [… out]. Throws ShapeError, TypeMismatchError. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkTensors("linear", { x, weight }, { bias })
   const input = floating.includes(x.dtype) ? x : cast(x, "f32")
   return applyOne(linearRecord, bias ? [input, weight, bias] : [input, weight], { compute: "f32" })
 }

@@ -1,5 +1,6 @@
 // Movement: the same elements at other places. Most records are views (strides change, nothing is copied); the rest copy once.
 
+import { checkNumberLists, checkOptions, checkTensorLists, checkTensors } from "../arguments.ts"
 import { ShapeError, TypeMismatchError, ValueError } from "../errors.ts"
 import { apply, applyOne, type KernelCall, type OpRecord } from "../op.ts"
 import {
@@ -70,6 +71,8 @@ const reshapeRecord = viewLoop<{ shape: Shape }>({
 
 /** The same elements in another shape; one size may be -1. Throws ShapeError when the counts differ. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  checkTensors("reshape", { x })
+  checkNumberLists("reshape", { shape })
   const unknown = shape.filter(n => n === -1).length
   const rest = sizeOf(shape.filter(n => n !== -1))
   const target = shape.map(n => (n === -1 ? (rest === 0 ? 0 : x.size / rest) : n))
@@ -83,6 +86,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** Axes from..to merged into one. */
 export function flatten(x: Tensor, from = 0, to = -1): Tensor {
+  checkTensors("flatten", { x })
   if (x.rank === 0) return reshape(x, [1])
   const [a, b] = [normalizeAxis("flatten", from, x.rank), normalizeAxis("flatten", to, x.rank)]
   return reshape(x, [...x.shape.slice(0, a), sizeOf(x.shape.slice(a, b + 1)), ...x.shape.slice(b + 1)])
@@ -90,12 +94,14 @@ export function flatten(x: Tensor, from = 0, to = -1): Tensor {
 
 /** A new axis of size 1 before axis `axis` (-1: at the end). */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
+  checkTensors("unsqueeze", { x })
   const at = normalizeAxis("unsqueeze", axis, x.rank + 1)
   return reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)])
 }
 
 /** Without one axis of size 1, or without all of them. Throws ShapeError when the axis is larger. */
 export function squeeze(x: Tensor, axis?: number): Tensor {
+  checkTensors("squeeze", { x })
   if (axis === undefined)
     return reshape(
       x,
@@ -132,6 +138,8 @@ const permuteRecord = viewLoop<{ axes: readonly number[] }>({
 
 /** Axes in another order: axis i of the result is axis `axes[i]` of x. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  checkTensors("permute", { x })
+  checkNumberLists("permute", { axes })
   const order = axes.map(axis => normalizeAxis("permute", axis, x.rank))
   if (order.length !== x.rank || new Set(order).size !== x.rank)
     throw new ShapeError(`permute: expected each of ${x.rank} axes once, but got ${formatShape(axes)}`)
@@ -140,6 +148,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
 
 /** Two axes exchanged, the last two by default. */
 export function transpose(x: Tensor, a = -2, b = -1): Tensor {
+  checkTensors("transpose", { x })
   const [i, j] = [normalizeAxis("transpose", a, x.rank), normalizeAxis("transpose", b, x.rank)]
   const axes = x.shape.map((_, axis) => (axis === i ? j : axis === j ? i : axis))
   return permute(x, axes)
@@ -159,6 +168,8 @@ const broadcastRecord = viewLoop<{ shape: Shape }>({
 
 /** Repeated along missing axes and axes of size 1 until it has `shape`. Throws ShapeError when it cannot. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  checkTensors("broadcastTo", { x })
+  checkNumberLists("broadcastTo", { shape })
   if (sameShape(x.shape, shape)) return x.current()
   const reached = broadcastShapes("broadcastTo", [x.shape, shape])
   if (!sameShape(reached, shape))
@@ -261,8 +272,9 @@ const placeRecord: OpRecord<SliceAttributes & { count: number }> = {
 
 /** Elements start, start+step, … before end along one axis, as Python's x[start:end:step]: negative numbers count from the end, a negative step runs backwards. */
 export function slice(x: Tensor, axis: number, start?: number, end?: number, step = 1): Tensor {
+  checkTensors("slice", { x })
   const at = normalizeAxis("slice", axis, x.rank)
-  if (!Number.isInteger(step) || step === 0)
+  if (!Number.isSafeInteger(step) || step === 0)
     throw new ValueError(`slice: expected a step that is a whole number other than 0, but got ${step}`)
   const n = x.shape[at]!
   const bound = (value: number | undefined, fallback: number): number => {
@@ -280,6 +292,7 @@ export function slice(x: Tensor, axis: number, start?: number, end?: number, ste
 
 /** The part at one index of an axis, without that axis; -1 is the last. */
 export function select(x: Tensor, axis: number, index: number): Tensor {
+  checkTensors("select", { x })
   const at = normalizeAxis("select", axis, x.rank)
   const n = x.shape[at]!
   checkInteger("select", "the index", index, -n, n - 1)
@@ -292,6 +305,7 @@ export function select(x: Tensor, axis: number, index: number): Tensor {
 
 /** Reversed along the given axes (all by default). */
 export function flip(x: Tensor, axes?: number | readonly number[]): Tensor {
+  checkTensors("flip", { x })
   return normalizeAxes("flip", axes, x.rank).reduce(
     (t: Tensor, axis) => slice(t, axis, undefined, undefined, -1),
     x.current(),
@@ -319,9 +333,11 @@ const splitRecord = viewLoop<{ axis: number; sizes: readonly number[] }>({
 
 /** Cut along an axis into parts of the given sizes, or of one size. Throws ShapeError when they do not add up. */
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+  checkTensors("split", { x })
   const at = normalizeAxis("split", axis, x.rank)
   const n = x.shape[at]!
   if (typeof sizes === "number") checkInteger("split", "the size", sizes, 1)
+  else checkNumberLists("split", { sizes })
   const list =
     typeof sizes === "number"
       ? Array.from({ length: Math.ceil(n / sizes) }, (_, i) => Math.min(sizes, n - i * sizes))
@@ -335,6 +351,7 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
 
 /** The parts at each index of an axis, without that axis. `count` checks how many there are. */
 export function unstack(x: Tensor, count?: number, axis = 0): Tensor[] {
+  checkTensors("unstack", { x })
   const at = normalizeAxis("unstack", axis, x.rank)
   if (count !== undefined && x.shape[at] !== count)
     throw new ShapeError(`unstack: expected axis ${axis} of size ${count}, but got ${formatShape(x.shape)}`)
@@ -411,6 +428,7 @@ const concatRecord: OpRecord<{ axis: number }> = {
 
 /** Joined along an existing axis. Throws ShapeError, TypeMismatchError when they do not fit. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
+  checkTensorLists("concat", { tensors })
   if (tensors.length === 0) throw new ShapeError("concat: expected at least one tensor, but got none")
   const at = normalizeAxis("concat", axis, tensors[0]!.rank)
   return tensors.length === 1 ? tensors[0]!.current() : applyOne(concatRecord, tensors, { axis: at })
@@ -418,6 +436,7 @@ export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
 
 /** Joined along a new axis. Throws ShapeError when the shapes differ. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+  checkTensorLists("stack", { tensors })
   if (tensors.length === 0) throw new ShapeError("stack: expected at least one tensor, but got none")
   const shape = tensors[0]!.shape
   for (const x of tensors)
@@ -434,6 +453,9 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
 
 /** Surrounded by `value`: `widths[i]` = [before, after] for axis i. */
 export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
+  checkTensors("pad", { x })
+  if (!Array.isArray(widths) || !widths.every(pair => Array.isArray(pair) && pair.length === 2))
+    throw new TypeMismatchError("pad: expected a list of [before, after] for each axis, but got something else")
   if (widths.length !== x.rank)
     throw new ShapeError(`pad: expected [before, after] for each of ${x.rank} axes, but got ${widths.length}`)
   return widths.reduce((t: Tensor, [before, after], axis) => {
@@ -449,6 +471,7 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
 
 /** Rotated by `shift` places along an axis: what leaves at the end comes back at the start. */
 export function roll(x: Tensor, shift: number, axis: number): Tensor {
+  checkTensors("roll", { x })
   const at = normalizeAxis("roll", axis, x.rank)
   const n = x.shape[at]!
   if (!Number.isInteger(shift)) throw new ValueError(`roll: expected a whole number, but got ${shift}`)
@@ -458,6 +481,8 @@ export function roll(x: Tensor, shift: number, axis: number): Tensor {
 
 /** Laid end to end `counts[i]` times along axis i (NumPy's tile). */
 export function repeat(x: Tensor, counts: readonly number[]): Tensor {
+  checkTensors("repeat", { x })
+  checkNumberLists("repeat", { counts })
   if (counts.length !== x.rank)
     throw new ShapeError(`repeat: expected a count for each of ${x.rank} axes, but got ${counts.length}`)
   for (const count of counts) checkInteger("repeat", "the count", count, 0)
@@ -488,6 +513,7 @@ const contiguousRecord: OpRecord<object> = {
 
 /** The same values row-major in memory of their own. */
 export function contiguous(x: Tensor): Tensor {
+  checkTensors("contiguous", { x })
   return applyOne(contiguousRecord, [x], {})
 }
 
@@ -515,6 +541,8 @@ export function windows(
   size: number,
   options: { step?: number; dilation?: number } = {},
 ): Tensor {
+  checkTensors("windows", { x })
+  checkOptions("windows", { options })
   const at = normalizeAxis("windows", axis, x.rank)
   const { step = 1, dilation = 1 } = options
   checkInteger("windows", "the size", size, 1)

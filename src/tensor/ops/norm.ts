@@ -1,6 +1,7 @@
 // Layer normalization (Ba et al. 2016) and root-mean-square normalization (Zhang and Sennrich 2019). Records work on rows, the last
 // axis; other axes are moved there. The gradients' definitions compute the statistics anew, so they can be differentiated again.
 
+import { checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
 import { apply, type OpRecord } from "../op.ts"
 import { formatShape, normalizeAxes, type Shape, sizeOf } from "../shape.ts"
@@ -196,7 +197,8 @@ function overRows(
   { epsilon = 1e-5, axes = -1 }: NormOptions,
   rows: (x: Tensor, parameters: (Tensor | null)[], epsilon: number) => Tensor,
 ): Tensor {
-  if (!(epsilon >= 0)) throw new ValueError(`${what}: expected epsilon >= 0, but got ${epsilon}`)
+  if (!(Number.isFinite(epsilon) && epsilon >= 0))
+    throw new ValueError(`${what}: expected epsilon >= 0, but got ${epsilon}`)
   const own = normalizeAxes(what, axes, x.rank)
   if (own.length === 0) throw new ShapeError(`${what}: expected at least one axis, but got none`)
   const others = x.shape.map((_, axis) => axis).filter(axis => !own.includes(axis))
@@ -227,6 +229,8 @@ export function layerNorm(
   bias: Tensor | null = null,
   options: NormOptions = {},
 ): Tensor {
+  checkTensors("layerNorm", { x }, { weight, bias })
+  checkOptions("layerNorm", { options })
   return overRows("layerNorm", x, [weight, bias], options, (rows, [w, b], epsilon) => {
     const inputs = [rows, ...(w ? [w] : []), ...(b ? [b] : [])]
     return apply(layerNormRecord, inputs, { epsilon, weight: !!w, bias: !!b })[0]!
@@ -239,6 +243,8 @@ export function rmsNorm(
   weight: Tensor | null = null,
   options: NormOptions & { shift?: number } = {},
 ): Tensor {
+  checkTensors("rmsNorm", { x }, { weight })
+  checkOptions("rmsNorm", { options })
   const { shift = 0 } = options
   if (!Number.isFinite(shift)) throw new ValueError(`rmsNorm: expected a finite shift, but got ${shift}`)
   return overRows(

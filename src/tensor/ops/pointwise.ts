@@ -1,6 +1,7 @@
 // Elementwise operations: each record holds its renderings together (TypeScript for the reference device, C++ over
 // kernels/vector.h for the virtual machine) and its gradient. Inputs broadcast first, so nodes always see equal shapes.
 
+import { checkTensors, describeValue } from "../arguments.ts"
 import { TypeMismatchError, ValueError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { broadcastShapes } from "../shape.ts"
@@ -137,8 +138,11 @@ const castRecord: OpRecord<{ dtype: DType }> = {
 
 /** The same numbers in another element type; f32 to i32 cuts towards zero, to bool is `!= 0`. */
 export function cast(x: Tensor, dtype: DType): Tensor {
-  if (!(dtype in machineType))
-    throw new TypeMismatchError(`cast: expected one of ${Object.keys(machineType).join(", ")}, but got ${dtype}`)
+  checkTensors("cast", { x })
+  if (!Object.hasOwn(machineType, dtype))
+    throw new TypeMismatchError(
+      `cast: expected one of ${Object.keys(machineType).join(", ")}, but got ${describeValue(dtype)}`,
+    )
   return x.dtype === dtype ? x.current() : applyOne(castRecord, [x], { dtype })
 }
 
@@ -149,6 +153,7 @@ const zero = (x: Tensor): Tensor => full(x.shape, 0)
 export const add = binary("add", "number", {
   js: (a, b) => a + b,
   cpp: "a + b",
+  cppInt: "wrapping_add(a, b)",
   jsInt: (a, b) => (a + b) | 0,
   grad: g => [g, g],
   simplify: ([a, b]) => (isFull(b, 0) ? a! : isFull(a, 0) ? b! : null),
@@ -157,6 +162,7 @@ export const add = binary("add", "number", {
 export const sub = binary("sub", "number", {
   js: (a, b) => a - b,
   cpp: "a - b",
+  cppInt: "wrapping_sub(a, b)",
   jsInt: (a, b) => (a - b) | 0,
   grad: g => [g, neg(g)],
 })
@@ -164,6 +170,7 @@ export const sub = binary("sub", "number", {
 export const mul = binary("mul", "number", {
   js: (a, b) => a * b,
   cpp: "a * b",
+  cppInt: "wrapping_mul(a, b)",
   jsInt: Math.imul,
   grad: (g, [a, b]) => [mul(g, b!), mul(g, a!)],
   simplify: ([a, b]) => (isFull(b, 1) ? a! : isFull(a, 1) ? b! : null),
@@ -185,7 +192,13 @@ export const pow = binary("pow", "float", {
   },
 })
 /** -x */
-export const neg = unary("neg", "number", { js: a => -a, cpp: "-a", jsInt: a => -a | 0, grad: g => [neg(g)] })
+export const neg = unary("neg", "number", {
+  js: a => -a,
+  cpp: "-a",
+  cppInt: "wrapping_neg(a)",
+  jsInt: a => -a | 0,
+  grad: g => [neg(g)],
+})
 /** |x| */
 export const abs = unary("abs", "number", {
   js: Math.abs,
@@ -396,11 +409,17 @@ const whereRecord: OpRecord<Attributes> = {
 
 /** a where the condition holds, b elsewhere. Numbers take the type of the other side. Throws TypeMismatchError when the condition is not bool. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  checkTensors("where", { condition })
   if (condition.dtype !== "bool")
     throw new TypeMismatchError(
       `where: expected a bool condition, but got ${condition.dtype}`,
       "compare first: x.ne(0)",
     )
+  for (const [name, operand] of Object.entries({ a, b }))
+    if (!(operand instanceof Tensor) && typeof operand !== "number")
+      throw new TypeMismatchError(
+        `where: expected ${name} to be a tensor or a number, but got ${describeValue(operand)}`,
+      )
   const [x, y] = alignPair(a, b)
   const shape = broadcastShapes("where", [condition.shape, x.shape, y.shape], ["condition", "a", "b"])
   return applyOne(whereRecord, [broadcastTo(condition, shape), broadcastTo(x, shape), broadcastTo(y, shape)], {})
@@ -418,13 +437,16 @@ function alignPair(a: Operand, b: Operand): [Tensor, Tensor] {
 
 /** x held between low and high. */
 export function clamp(x: Tensor, low = -Infinity, high = Infinity): Tensor {
-  if (!(low <= high)) throw new ValueError(`clamp: expected low <= high, but got ${low} and ${high}`)
+  checkTensors("clamp", { x })
+  if (typeof low !== "number" || typeof high !== "number" || !(low <= high))
+    throw new ValueError(`clamp: expected low <= high, but got ${low} and ${high}`)
   const raised = low === -Infinity ? x.current() : where(lt(x, low), low, x)
   return high === Infinity ? raised : where(gt(raised, high), high, raised)
 }
 
 /** x without a gradient: whatever is computed from it counts as constant. */
 export function stopGradient(x: Tensor): Tensor {
+  checkTensors("stopGradient", { x })
   return applyOne(stopGradientRecord, [x], {})
 }
 

@@ -1,6 +1,7 @@
 // Random numbers that depend on nothing but a key, a stream number and the place of the element: Philox-4x32-10 (Salmon et al. 2011).
 // Drawing again with the same key and stream gives the same numbers, so dropout can be recomputed and runs repeat.
 
+import { checkFunction, checkNumberLists, checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { checkInteger, checkShape, formatShape, type Shape, sizeOf } from "../shape.ts"
@@ -86,6 +87,7 @@ export function nextStream(): number {
 
 /** Runs `fn` with streams counted from 0, so that a recording does not depend on what was recorded before. */
 export function withStreams<R>(fn: () => R): R {
+  checkFunction("withStreams", "fn", fn)
   const outer = streams
   streams = 0
   try {
@@ -119,8 +121,12 @@ export function uniform(
   key: Tensor,
   options: { low?: number; high?: number; stream?: number } = {},
 ): Tensor {
+  checkTensors("uniform", { key })
+  checkNumberLists("uniform", { shape })
+  checkOptions("uniform", { options })
   const { low = 0, high = 1, stream } = options
-  if (!(low <= high)) throw new ValueError(`uniform: expected low <= high, but got ${low} and ${high}`)
+  if (!(Number.isFinite(low) && Number.isFinite(high) && low <= high))
+    throw new ValueError(`uniform: expected finite low <= high, but got ${low} and ${high}`)
   const x = draw("uniform", shape, key, "uniform", stream)
   return low === 0 && high === 1 ? x : add(mul(x, high - low), low)
 }
@@ -131,26 +137,40 @@ export function normal(
   key: Tensor,
   options: { mean?: number; deviation?: number; stream?: number } = {},
 ): Tensor {
+  checkTensors("normal", { key })
+  checkNumberLists("normal", { shape })
+  checkOptions("normal", { options })
   const { mean = 0, deviation = 1, stream } = options
-  if (!(deviation >= 0)) throw new ValueError(`normal: expected a deviation >= 0, but got ${deviation}`)
+  if (!Number.isFinite(mean)) throw new ValueError(`normal: expected a finite mean, but got ${mean}`)
+  if (!(Number.isFinite(deviation) && deviation >= 0))
+    throw new ValueError(`normal: expected a finite deviation >= 0, but got ${deviation}`)
   const x = draw("normal", shape, key, "normal", stream)
   return mean === 0 && deviation === 1 ? x : add(mul(x, deviation), mean)
 }
 
 /** Random bits, i32. */
 export function randomBits(shape: Shape, key: Tensor, options: { stream?: number } = {}): Tensor {
+  checkTensors("randomBits", { key })
+  checkNumberLists("randomBits", { shape })
+  checkOptions("randomBits", { options })
   return draw("randomBits", shape, key, "bits", options.stream)
 }
 
 /** true with probability p, bool. */
 export function bernoulli(shape: Shape, key: Tensor, options: { p?: number; stream?: number } = {}): Tensor {
+  checkTensors("bernoulli", { key })
+  checkNumberLists("bernoulli", { shape })
+  checkOptions("bernoulli", { options })
   const { p = 0.5, stream } = options
-  if (!(p >= 0 && p <= 1)) throw new ValueError(`bernoulli: expected p in 0 .. 1, but got ${p}`)
+  if (typeof p !== "number" || !(p >= 0 && p <= 1))
+    throw new ValueError(`bernoulli: expected p in 0 .. 1, but got ${p}`)
   return lt(draw("bernoulli", shape, key, "uniform", stream), p)
 }
 
 /** Indices drawn along the last axis of logits with probability softmax(logits), i32 without that axis (Gumbel's trick). */
 export function categorical(logits: Tensor, key: Tensor, options: { stream?: number } = {}): Tensor {
+  checkTensors("categorical", { logits, key })
+  checkOptions("categorical", { options })
   if (logits.rank === 0 || logits.shape.at(-1) === 0)
     throw new ShapeError(
       `categorical: expected logits [… V] of at least one class, but got ${formatShape(logits.shape)}`,
@@ -161,6 +181,8 @@ export function categorical(logits: Tensor, key: Tensor, options: { stream?: num
 
 /** The numbers 0 .. n-1 in random order, i32 [n]. */
 export function permutation(n: number, key: Tensor, options: { stream?: number } = {}): Tensor {
+  checkTensors("permutation", { key })
+  checkOptions("permutation", { options })
   checkInteger("permutation", "the count", n, 0)
   return argsort(draw("permutation", [n], key, "bits", options.stream))
 }
@@ -172,7 +194,9 @@ export function dropoutMask(shape: Shape, rate: number, key: Tensor, stream: num
 
 /** x with elements set to 0 at the given rate and the others scaled by 1 / (1 - rate). */
 export function dropout(x: Tensor, rate: number, key: Tensor, stream?: number): Tensor {
-  if (!(rate >= 0 && rate < 1)) throw new ValueError(`dropout: expected a rate in 0 .. 1 (without 1), but got ${rate}`)
+  checkTensors("dropout", { x, key })
+  if (typeof rate !== "number" || !(rate >= 0 && rate < 1))
+    throw new ValueError(`dropout: expected a rate in 0 .. 1 (without 1), but got ${rate}`)
   if (rate === 0) return x.current()
   return mul(cast(x, "f32"), dropoutMask(x.shape, rate, key, stream ?? nextStream()))
 }

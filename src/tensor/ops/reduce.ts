@@ -1,6 +1,7 @@
 // Reductions over any axes. One record reduces one run of neighbouring axes; several runs are reduced one after another.
 
-import { ShapeError } from "../errors.ts"
+import { checkOptions, checkTensors } from "../arguments.ts"
+import { ShapeError, ValueError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { formatShape, normalizeAxes, normalizeAxis, reshapeLayout, type Shape, sizeOf } from "../shape.ts"
 import type { DType, Tensor } from "../tensor.ts"
@@ -129,7 +130,10 @@ export interface ReduceOptions {
   readonly keepDims?: boolean
 }
 
-function reduce(kind: Reduction, x: Tensor, axes: Axes | undefined, { keepDims = false }: ReduceOptions = {}): Tensor {
+function reduce(kind: Reduction, x: Tensor, axes: Axes | undefined, options: ReduceOptions = {}): Tensor {
+  checkTensors(kind, { x })
+  checkOptions(kind, { options })
+  const { keepDims = false } = options
   const list = normalizeAxes(kind, axes, x.rank)
   if (kind !== "sum" && kind !== "prod" && kind !== "any" && kind !== "all" && list.some(axis => x.shape[axis] === 0))
     throw new ShapeError(`${kind}: expected at least one element along the axes, but got ${formatShape(x.shape)}`)
@@ -171,19 +175,28 @@ export const all = (x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor => 
 
 /** Mean over axes. */
 export function mean(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
+  checkTensors("mean", { x })
   const count = sizeOf(normalizeAxes("mean", axes, x.rank).map(axis => x.shape[axis]!))
   return mul(sum(cast(x, "f32"), axes, options), 1 / count)
 }
 
 /** Variance over axes, around the mean; `correction` is subtracted from the count (1: unbiased). */
 export function variance(x: Tensor, axes?: Axes, options: ReduceOptions & { correction?: number } = {}): Tensor {
+  checkTensors("variance", { x })
+  checkOptions("variance", { options })
+  const { correction = 0 } = options
+  if (!Number.isFinite(correction))
+    throw new ValueError(`variance: expected a finite correction, but got ${correction}`)
   const count = sizeOf(normalizeAxes("variance", axes, x.rank).map(axis => x.shape[axis]!))
   const centred = sub(x, mean(x, axes, { keepDims: true }))
-  return mul(sum(mul(centred, centred), axes, options), 1 / (count - (options.correction ?? 0)))
+  return mul(sum(mul(centred, centred), axes, options), 1 / (count - correction))
 }
 
 /** log Σ eˣ over axes, without overflow. */
-export function logsumexp(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Tensor {
+export function logsumexp(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
+  checkTensors("logsumexp", { x })
+  checkOptions("logsumexp", { options })
+  const { keepDims = false } = options
   const top = max(x, axes, { keepDims: true })
   // an infinite top would give Infinity - Infinity
   const shift = stopGradient(where(eq(top, Infinity), 0, where(eq(top, -Infinity), 0, top)))
@@ -197,12 +210,10 @@ export function logsumexp(x: Tensor, axes?: Axes, { keepDims = false }: ReduceOp
       )
 }
 
-function index(
-  kind: "argmax" | "argmin",
-  x: Tensor,
-  axis: number | undefined,
-  { keepDims = false }: ReduceOptions = {},
-): Tensor {
+function index(kind: "argmax" | "argmin", x: Tensor, axis: number | undefined, options: ReduceOptions = {}): Tensor {
+  checkTensors(kind, { x })
+  checkOptions(kind, { options })
+  const { keepDims = false } = options
   if (x.dtype === "bool") return index(kind, cast(x, "i32"), axis, { keepDims })
   if (axis === undefined) return reduce(kind, reshape(x, [x.size]), 0)
   return reduce(kind, x, normalizeAxis(kind, axis, x.rank), { keepDims })

@@ -1,5 +1,6 @@
 // Softmax and its logarithm over one axis. Along the last axis a kernel does whole rows; elsewhere the definition runs.
 
+import { checkTensors } from "../arguments.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { normalizeAxis, sizeOf } from "../shape.ts"
 import type { Tensor } from "../tensor.ts"
@@ -77,6 +78,7 @@ const logSoftmaxRecord = softmaxRecords("logSoftmax", 1, {
 
 /** Softmax over one axis, the last by default; the shape is kept. */
 export function softmax(x: Tensor, axis = -1): Tensor {
+  checkTensors("softmax", { x })
   const at = normalizeAxis("softmax", axis, x.rank)
   const input = floating("softmax", x)
   return x.size === 0 ? input : applyOne(softmaxRecord, [input], { axis: at })
@@ -84,6 +86,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 
 /** Logarithm of the softmax over one axis, the last by default; the shape is kept. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  checkTensors("logSoftmax", { x })
   const at = normalizeAxis("logSoftmax", axis, x.rank)
   const input = floating("logSoftmax", x)
   return x.size === 0 ? input : applyOne(logSoftmaxRecord, [input], { axis: at })

@@ -1,5 +1,6 @@
 // Order and running sums: sort, argsort, the k largest, cumulative sums.
 
+import { checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError } from "../errors.ts"
 import { apply, applyOne, type OpRecord } from "../op.ts"
 import { checkInteger, formatShape, normalizeAxis, sizeOf } from "../shape.ts"
@@ -77,11 +78,15 @@ function sorted(what: string, x: Tensor, axis: number, descending: boolean, coun
 
 /** x in ascending order along an axis (the last), or descending. Equal values keep their order; NaN comes last. */
 export function sort(x: Tensor, axis = -1, options: { descending?: boolean } = {}): Tensor {
+  checkTensors("sort", { x })
+  checkOptions("sort", { options })
   return sorted("sort", x, axis, options.descending ?? false)[0]
 }
 
 /** The indices that sort x along an axis (the last), i32. Equal values keep their order; NaN comes last. */
 export function argsort(x: Tensor, axis = -1, options: { descending?: boolean } = {}): Tensor {
+  checkTensors("argsort", { x })
+  checkOptions("argsort", { options })
   return sorted("argsort", x, axis, options.descending ?? false)[1]
 }
 
@@ -92,6 +97,8 @@ export function topk(
   axis = -1,
   options: { smallest?: boolean } = {},
 ): { values: Tensor; indices: Tensor } {
+  checkTensors("topk", { x })
+  checkOptions("topk", { options })
   const n = x.shape[normalizeAxis("topk", axis, x.rank)]!
   checkInteger("topk", "the count", count, 0)
   if (count > n)
@@ -139,6 +146,8 @@ const cumsumRecord: OpRecord<{ axis: number; reverse: boolean }> = {
 
 /** Running sums along an axis (the last); `reverse` runs from the end. */
 export function cumsum(x: Tensor, axis = -1, options: { reverse?: boolean } = {}): Tensor {
+  checkTensors("cumsum", { x })
+  checkOptions("cumsum", { options })
   const at = normalizeAxis("cumsum", axis, x.rank)
   return applyOne(cumsumRecord, [widened(x)], { axis: at, reverse: options.reverse ?? false })
 }
