@@ -183,6 +183,11 @@ HEED_INLINE vi max(vi a, vi b) { return a > b ? a : b; }
 HEED_INLINE vi min(vi a, vi b) { return a < b ? a : b; }
 
 HEED_INLINE vf abs(vf x) { return as_float(as_int(x) & 0x7fffffff); }
+// i32 wraps around, as in the reference device: signed overflow would be undefined.
+HEED_INLINE vi wrapping_add(vi a, vi b) { return (vi)((vu)a + (vu)b); }
+HEED_INLINE vi wrapping_sub(vi a, vi b) { return (vi)((vu)a - (vu)b); }
+HEED_INLINE vi wrapping_mul(vi a, vi b) { return (vi)((vu)a * (vu)b); }
+HEED_INLINE vi wrapping_neg(vi x) { return (vi)(-(vu)x); }
 HEED_INLINE vi abs(vi x) { return x < 0 ? (vi)(-(vu)x) : x; }
 // |x| with the sign of s.
 HEED_INLINE vf copysign(vf x, vf s) {

@@ -14,15 +14,15 @@
   X(9, "cast.bool.f32", 1, bf, to_float(a)) \
   X(10, "cast.bool.i32", 1, bi, a) \
   X(11, "add.f32", 2, ff, a + b) \
-  X(12, "add.i32", 2, ii, a + b) \
+  X(12, "add.i32", 2, ii, wrapping_add(a, b)) \
   X(13, "sub.f32", 2, ff, a - b) \
-  X(14, "sub.i32", 2, ii, a - b) \
+  X(14, "sub.i32", 2, ii, wrapping_sub(a, b)) \
   X(15, "mul.f32", 2, ff, a * b) \
-  X(16, "mul.i32", 2, ii, a * b) \
+  X(16, "mul.i32", 2, ii, wrapping_mul(a, b)) \
   X(17, "div.f32", 2, ff, a / b) \
   X(18, "pow.f32", 2, ff, pow(a, b)) \
   X(19, "neg.f32", 1, ff, -a) \
-  X(20, "neg.i32", 1, ii, -a) \
+  X(20, "neg.i32", 1, ii, wrapping_neg(a)) \
   X(21, "abs.f32", 1, ff, abs(a)) \
   X(22, "abs.i32", 1, ii, abs(a)) \
   X(23, "sign.f32", 1, ff, sign(a)) \
