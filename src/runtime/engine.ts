@@ -29,6 +29,10 @@ export class Engine {
   readonly device: ProgramDevice
   readonly #options: EngineOptions
   readonly #cache = new Map<string, { executable: Executable; leaves: readonly number[] }>()
+  /** Which run in progress updates a storage in place. */
+  readonly #writing = new Map<Storage, Promise<unknown>>()
+  /** Ends when the last call so far has started its run. */
+  #started: Promise<unknown> = Promise.resolve()
   /** Arena memory, shared by programs that run one after another. */
   #arena: Storage | null = null
 
@@ -78,6 +82,28 @@ export class Engine {
     this.device.write(storage, 0, value.host)
     value.residence = { device: this.device, storage } satisfies Residence
     return storage
+  }
+
+  /** Does `start` after what was asked for before has started: calls take effect in the order they are made. */
+  inTurn<R>(start: () => Promise<R>): Promise<R> {
+    const started = this.#started.then(start)
+    this.#started = started.catch(() => {}) // whoever called sees the error
+    return started
+  }
+
+  /** Remembers that `running` updates a storage in place, so that nobody copies it out half updated. */
+  updating(storage: Storage, running: Promise<unknown>): void {
+    const end = running
+      .catch(() => {}) // whoever asked for the run sees the error
+      .then(() => {
+        if (this.#writing.get(storage) === end) this.#writing.delete(storage)
+      })
+    this.#writing.set(storage, end)
+  }
+
+  /** Waits for the run in progress that updates a storage. */
+  async settled(storage: Storage): Promise<void> {
+    await this.#writing.get(storage)
   }
 
   /** Storages for the slots of a program; `inputs` binds placeholders, `results` collects the storages of outputs. */
@@ -170,6 +196,7 @@ export class Engine {
     const value = t.node.values[t.index]
     if (value?.host && !value.residence) return value.host.slice()
     const [storage] = await this.compute([t], precision)
+    await this.settled(storage!)
     const data = hostArray(t.dtype, sizeOf(t.shape))
     this.device.read(storage!, 0, data)
     return data
