@@ -41,7 +41,7 @@ const startOptions = declare(
   "start",
 )
 
-const shape = shapeOptions.parse({ model: "llama", width: 128, layers: 3, heads: 4 })
+const shape = shapeOptions.parse({ model: "llama", width: 128, layers: 3, heads: 8 })
 const data = dataOptions.parse({ stories: 8000, heldOut: 0.05 })
 const recipe = { batchSize: 16, context: 64, learningRate: 6e-3, adamBeta2: 0.98, evalBatches: 8 }
 
