@@ -1,7 +1,8 @@
 // A training session as commands describe it: which text, which tokenizer, which model; built new, or again from a run folder.
 
+import { stat } from "node:fs/promises"
 import { z } from "zod"
-import { declare, option, type ValuesOf } from "../config/index.ts"
+import { declare, nearestName, option, type ValuesOf } from "../config/index.ts"
 import {
   joinTexts,
   readCsv,
@@ -18,6 +19,8 @@ import { CharacterTokenizer, type Tokenizer, trainByteLevel, WordTokenizer } fro
 import { openTokenizer } from "./models.ts"
 import { CommandError } from "./terminal.ts"
 
+const tokenizerKinds = ["auto", "character", "word", "bpe"] as const
+
 /** Which text a run learns from, and how it is cut into tokens. */
 export const dataOptions = declare(
   {
@@ -29,7 +32,7 @@ export const dataOptions = declare(
     stories: option(z.int().min(10), "Tiny world: how many stories are told", { default: 8000 }),
     worldSeed: option(z.int().min(0), "Tiny world: which stories", { default: 1 }),
     tokenizer: option(
-      z.enum(["auto", "character", "word", "bpe"]).or(z.string()),
+      z.enum(tokenizerKinds).or(z.string()),
       "auto, character, word, bpe, or a folder with a tokenizer.json; auto is word for the tiny world, else character",
       { default: "auto" },
     ),
@@ -93,6 +96,12 @@ async function makeTokenizer(values: DataValues, open: () => AsyncIterable<strin
   if (kind === "character") return CharacterTokenizer.fromStream(open())
   if (kind === "bpe") return trainByteLevel(open(), { vocabularySize: values.vocabulary })
   if (kind === "word") return values.data === undefined ? worldTokenizer() : WordTokenizer.fromText(await whole(open()))
+  const near = nearestName(kind, tokenizerKinds)
+  if (!(await stat(kind).catch(() => null))?.isDirectory())
+    throw new CommandError(
+      `--tokenizer: expected ${tokenizerKinds.join(", ")} or a folder with a tokenizer.json, but got ${kind}`,
+      near?.close ? `did you mean ${near.name}?` : "there is no such folder",
+    )
   return openTokenizer(kind)
 }
 

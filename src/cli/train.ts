@@ -9,7 +9,15 @@ import { type TrainingConfig, trainingConfig, trainingOptions } from "../train/i
 import { addFlags, type Flags, flagName, flagsGiven, valuesOf } from "./flags.ts"
 import { chooseMachine, machineOptions } from "./machine.ts"
 import { openTokenizer, runsFolder } from "./models.ts"
-import { type DataValues, dataOptions, makeModel, openCorpus, type ShapeValues, shapeOptions } from "./session.ts"
+import {
+  type Corpus,
+  type DataValues,
+  dataOptions,
+  makeModel,
+  openCorpus,
+  type ShapeValues,
+  shapeOptions,
+} from "./session.ts"
 import { asCalled, CommandError, colours } from "./terminal.ts"
 import { sampler, trainInTerminal } from "./training.ts"
 
@@ -206,21 +214,24 @@ async function follow(
       colours.green(`saved in ${run.folder}`) +
         (best ? `: held-out loss ${best.loss.toFixed(4)} at step ${best.step}` : ""),
     )
-    console.log(whatNext(run.folder, plan.data.data === undefined))
+    console.log(whatNext(run.folder, corpus))
   } finally {
     await run.close()
   }
 }
 
-/** What to try with a run. */
-export function whatNext(folder: string, isWorld: boolean): string {
-  const sentence = isWorld
-    ? "The dog did not cross the street because it was too tired."
-    : "a sentence in the words of the text"
+/** What to try with a run; the words of the examples are the corpus's own. */
+function whatNext(folder: string, corpus: Corpus): string {
+  const { tokenizer, validation, isWorld } = corpus
+  const text = tokenizer.decode(validation.tokens.subarray(0, 200))
+  const lines = text.split("\n").map(line => line.replace(/["$`\\!]/g, " ").trim())
+  const line = (lines.slice(1).find(one => one.length >= 12) ?? lines.find(one => one !== "") ?? "").slice(0, 60)
+  const words = line.split(" ").slice(0, 2).join(" ")
+  const sentence = isWorld ? "The dog did not cross the street because it was too tired." : line
   return asCalled(
     [
       "next, for example:",
-      `  heed generate --model ${folder}${isWorld ? ' "One day"' : ""} --temperature 0.8`,
+      `  heed generate --model ${folder} "${isWorld ? "One day" : words}" --temperature 0.8`,
       `  heed explain "${sentence}" --model ${folder}`,
       `  heed train --help`,
     ].join("\n"),

@@ -117,6 +117,8 @@ describe("train", () => {
     const { out, err } = await heed("train", file, ...shape, "--steps", "10", "--batch-size", "2", "--out", run)
     expect(err).toBe("")
     expect(out).toContain("character")
+    expect(out).toMatch(/explain "[a-z ,.]+" --model/) // words that the tokenizer has
+    expect((await heed("train", file, "--tokenizer", "wrod")).err).toContain("did you mean word?")
     const written = await heed("generate", "the ", "--model", run, "--max-new-tokens", "8")
     expect(written.out).toMatch(/^the .{8}\n$/s)
   })
