@@ -9,8 +9,7 @@ export class CommandError extends HeedError {}
 /** What a person types before a command's name: it depends on how heed was started. */
 export function invocation(): string {
   const { npm_command: npm } = process.env
-  if (npm === "exec") return "npx heed"
-  if (npm === "start" || npm === "run-script" || npm === "run") return "npm run heed --"
+  if (npm !== undefined && /^(exec|start|run|run-script)$/.test(npm)) return "npx heed"
   const script = process.argv[1] ?? "heed"
   return /[\\/]main\.[jt]s$/.test(script) ? `node ${shorter(script)}` : "heed"
 }
