@@ -4,7 +4,7 @@
 import { HeedError } from "../tensor/errors.ts"
 import { isComputed, reachable } from "../tensor/graph.ts"
 import type { KernelChoice } from "../tensor/op.ts"
-import { copyCall } from "../tensor/ops/move.ts"
+import { copyCall } from "../tensor/ops/pieces.ts"
 import { contiguousLayout, formatShape, isContiguous, sizeOf } from "../tensor/shape.ts"
 import { bytesPerElement, type DType, type Node, Tensor } from "../tensor/tensor.ts"
 import { elementwiseChoice } from "./elementwise.ts"

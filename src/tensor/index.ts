@@ -24,28 +24,22 @@ export {
 } from "./ops/gather.ts"
 export * from "./ops/loss.ts"
 export { type Compute, linear, matmul } from "./ops/matmul.ts"
+export { broadcastTo, flatten, permute, reshape, squeeze, transpose, unsqueeze } from "./ops/move.ts"
+export { layerNorm, type NormOptions, rmsNorm } from "./ops/norm.ts"
 export {
-  broadcastTo,
   concat,
   contiguous,
-  flatten,
   flip,
   pad,
-  permute,
   repeat,
-  reshape,
   roll,
   select,
   slice,
   split,
-  squeeze,
   stack,
-  transpose,
-  unsqueeze,
   unstack,
   windows,
-} from "./ops/move.ts"
-export { layerNorm, type NormOptions, rmsNorm } from "./ops/norm.ts"
+} from "./ops/pieces.ts"
 export {
   abs,
   add,

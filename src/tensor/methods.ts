@@ -12,26 +12,9 @@ import {
   takeAlong,
 } from "./ops/gather.ts"
 import { matmul } from "./ops/matmul.ts"
-import {
-  broadcastTo,
-  contiguous,
-  flatten,
-  flip,
-  pad,
-  permute,
-  repeat,
-  reshape,
-  roll,
-  select,
-  slice,
-  split,
-  squeeze,
-  transpose,
-  unsqueeze,
-  unstack,
-  windows,
-} from "./ops/move.ts"
+import { broadcastTo, flatten, permute, reshape, squeeze, transpose, unsqueeze } from "./ops/move.ts"
 import { layerNorm, type NormOptions, rmsNorm } from "./ops/norm.ts"
+import { contiguous, flip, pad, repeat, roll, select, slice, split, unstack, windows } from "./ops/pieces.ts"
 import {
   abs,
   add,

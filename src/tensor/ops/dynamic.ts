@@ -6,7 +6,7 @@ import { HeedError, ShapeError, TypeMismatchError } from "../errors.ts"
 import { applyOne, type OpRecord } from "../op.ts"
 import { checkInteger, formatShape, normalizeAxis, type Shape, sizeOf } from "../shape.ts"
 import { bytesPerElement, type Tensor } from "../tensor.ts"
-import { copyCall } from "./move.ts"
+import { copyCall } from "./pieces.ts"
 import { full } from "./pointwise.ts"
 import { wholeNumbers } from "./types.ts"
 
