@@ -8,6 +8,7 @@ export {
   type HostData,
   type HostTensor,
   type HostType,
+  isFloat,
   isHostType,
   toFloat32,
   toInt32,

@@ -167,6 +167,19 @@ export class Run {
     return found.sort((a, b) => a.sequence - b.sequence)
   }
 
+  /** Folders of checkpoints that are damaged: a file is missing or not of its size. Newest step first. */
+  async damaged(): Promise<string[]> {
+    const root = join(this.folder, "checkpoints")
+    const names = await readdir(root).catch(() => [] as string[])
+    const steps = names.filter(name => /^(0|[1-9]\d*)$/.test(name)).map(Number)
+    const folders: string[] = []
+    for (const step of steps.sort((a, b) => b - a)) {
+      const folder = join(root, String(step))
+      if (!(await readCheckpoint(folder, step))) folders.push(folder)
+    }
+    return folders
+  }
+
   /** The newest complete checkpoint. */
   async latest(): Promise<Checkpoint | undefined> {
     return (await this.checkpoints()).at(-1)

@@ -53,6 +53,9 @@ export interface ModelFamily<C = Readonly<Record<string, unknown>>, M extends Mo
   writeConfig(config: C): Record<string, unknown>
 }
 
+/** Layers are objects: a hostile configuration must not fill the memory with them. */
+const mostLayers = 10_000
+
 /** Defines a family. */
 export function defineModel<O extends Options, M extends Model>(
   definition: ModelDefinition<O, M>,
@@ -64,6 +67,9 @@ export function defineModel<O extends Options, M extends Model>(
 
   const checked = (input: unknown, source: string): Config => {
     const config = declaration.parse(input, source) as Config
+    const { layers } = config as { readonly layers?: unknown }
+    if (typeof layers === "number" && layers > mostLayers)
+      throw new ValueError(`${source}: expected at most ${mostLayers} layers, but got ${layers}`)
     definition.check?.(config)
     return config
   }

@@ -1,6 +1,6 @@
 // Weights under published names: one table, read from left to right when loading and from right to left when saving.
 
-import { castFloats, type HostTensor, type LazyTensor, toFloat32 } from "../files/pure.ts"
+import { castFloats, type HostTensor, isFloat, type LazyTensor, toFloat32 } from "../files/pure.ts"
 import { read } from "../runtime/index.ts"
 import { fromHost, HeedError, type HostArray, type Parameter, ShapeError } from "../tensor/index.ts"
 import { formatShape, type Shape, sameShape } from "../tensor/shape.ts"
@@ -127,14 +127,13 @@ function publishedShape({ shape }: Parameter, { rows, transposed }: PublishedPar
 }
 
 function hostValues(tensor: HostTensor, parameter: Parameter, name: string): HostArray {
-  if (parameter.dtype !== "bf16") return toFloat32(tensor, name)
-  const short = castFloats(tensor, "bf16")
-  if (short.dtype !== "bf16")
+  if (!isFloat(tensor.dtype))
     throw new HeedError(
       `weights: expected floats for ${name}, but got ${tensor.dtype}`,
       "the file holds no model of this family",
     )
-  return short.data
+  if (parameter.dtype !== "bf16") return toFloat32(tensor, name)
+  return castFloats(tensor, "bf16").data as HostArray
 }
 
 function listed(names: readonly string[]): string {

@@ -16,6 +16,7 @@ export function loadTokenizer(json: unknown, configuration: TokenizerConfigurati
       `loadTokenizer: expected the object of a tokenizer.json with a "model", but got ${describe(json)}`,
       "older models have vocab.json and merges.txt instead: convert them with Hugging Face's AutoTokenizer.save_pretrained",
     )
+  checkParts(json)
   return (
     CharacterTokenizer.fromJSON(json) ??
     WordTokenizer.fromJSON(json) ??
@@ -29,6 +30,27 @@ function isTokenizerJson(json: unknown): json is TokenizerJson {
   const { model } = json
   if (typeof model !== "object" || model === null) return false
   return "vocab" in model && typeof model.vocab === "object" && model.vocab !== null
+}
+
+const modelTypes = ["BPE", "WordPiece", "WordLevel", "Unigram"]
+
+/** Refuses parts that no tokenizer has, which would be taken for something else later. */
+function checkParts(json: TokenizerJson): void {
+  const refuse = (expected: string, value: unknown): never => {
+    throw new TextError(
+      `loadTokenizer: expected ${expected}, but got ${describe(value)}`,
+      "the file is broken: fetch it again",
+    )
+  }
+  const { type, vocab, merges } = json.model as Readonly<Record<string, unknown>>
+  const { added_tokens: added } = json as { readonly added_tokens?: unknown }
+  if (typeof type === "string" && !modelTypes.includes(type)) refuse(`a model of ${modelTypes.join(", ")}`, type)
+  if (merges !== undefined && merges !== null && !Array.isArray(merges)) refuse("merges in a list", merges)
+  if (added !== undefined && added !== null && !Array.isArray(added)) refuse("added_tokens in a list", added)
+  if (Array.isArray(vocab)) return // a list of pieces and scores
+  for (const [token, id] of Object.entries(vocab as object))
+    if (!(Number.isInteger(id) && id >= 0 && id < 2 ** 31))
+      refuse(`ids from 0 to 2147483647 (here of ${JSON.stringify(token)})`, id)
 }
 
 function describe(value: unknown): string {

@@ -294,6 +294,12 @@ class Training {
   async #resume(): Promise<string[]> {
     const { run, model, data } = this.#options
     const newest = await run!.latest()
+    const damaged = await run!.damaged()
+    if (!newest && damaged.length > 0)
+      throw new TrainingError(
+        `train: expected a whole checkpoint to resume, but every one is damaged: ${damaged.join(", ")}`,
+        "put the lacking files back, or begin a new run in another folder",
+      )
     if (!newest) {
       await run!.rewind(0)
       return ["there is no checkpoint to resume yet, so the run begins anew"]
@@ -308,7 +314,11 @@ class Training {
     this.#evaluationsSinceBest = state.evaluationsSinceBest
     this.#evaluatedStep = state.evaluatedStep
     this.#folder = newest.folder
-    return changed.length === 0 ? [] : [`resumed with other options than it began with: ${changed.join(", ")}`]
+    const lost = damaged.map(
+      folder => `${folder} is damaged (a file is missing or not of its size), so the run goes on from ${newest.folder}`,
+    )
+    const others = changed.length === 0 ? [] : [`resumed with other options than it began with: ${changed.join(", ")}`]
+    return [...lost, ...others]
   }
 
   async #loadBest(): Promise<void> {
