@@ -82,9 +82,9 @@ export interface HeadLook {
 /** Where words of a question stand among the tokens of its prompt. */
 export interface Places {
   readonly pronoun: number
-  readonly antecedent: number
-  readonly other: number
-  readonly reason: number
+  /** Every mention before the pronoun. */
+  readonly antecedent: readonly number[]
+  readonly other: readonly number[]
   /** The last word, behind which the antecedent is expected. */
   readonly last: number
 }
@@ -94,14 +94,13 @@ export function placesOf(tokenizer: Tokenizer, question: PronounQuestion): { tex
   const text = `\n${question.prompt ?? question.sentence}`
   const words = tokenizeText(tokenizer, text).pieces.map(piece => piece.trim())
   const pronoun = words.lastIndexOf(question.pronounText)
-  const before = (word: string): number => words.lastIndexOf(word, pronoun)
+  const before = (word: string): number[] => words.flatMap((one, at) => (one === word && at < pronoun ? [at] : []))
   return {
     text,
     places: {
       pronoun,
       antecedent: before(question.antecedentText),
       other: before(question.wrongText),
-      reason: words.lastIndexOf(question.reasonText),
       last: words.length - 1,
     },
   }
@@ -124,10 +123,11 @@ export async function headLooks(
     for (let head = 0; head < heads; head++)
       for (const from of ["pronoun", "last"] as const) {
         const share = (to: "antecedent" | "other"): number =>
-          inside.reduce(
-            (sum, { attention, places }) => sum + attentionAt(attention, layer, head, places[from], places[to]),
-            0,
-          )
+          inside
+            .flatMap(({ attention, places }) =>
+              places[to].map(mention => attentionAt(attention, layer, head, places[from], mention)),
+            )
+            .reduce((sum, weight) => sum + weight, 0)
         const [antecedent, other] = [share("antecedent") / inside.length, share("other") / inside.length]
         looks[from].push({ layer, head, antecedent, other })
       }

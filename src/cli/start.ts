@@ -169,8 +169,12 @@ async function showLooks(model: Model, tokenizer: Tokenizer): Promise<void> {
   )
 
   const choosing = highest(looks.last, look => look.antecedent - look.other)
+  if (choosing.antecedent - choosing.other < 0.1) {
+    console.log('No single head tells them apart by where it looks from that last "The": several do it together.')
+    return
+  }
   console.log(
-    `The head that tells them apart best looks from that last "The": ${nameOf(choosing)}, over 40 sentences ${percent(choosing.antecedent)} at what was meant, ${percent(choosing.other)} at the other. In these two:`,
+    `The head that tells them apart best by where it looks from that last "The": ${nameOf(choosing)}, over 40 sentences ${percent(choosing.antecedent)} at what was meant, ${percent(choosing.other)} at the other. In these two:`,
   )
   for (const { attention, places } of await Promise.all(pair.map(inside)))
     console.log(`  ${drawLooks(attention, places.last, [[choosing.layer, choosing.head]])}`)
