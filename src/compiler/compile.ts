@@ -3,6 +3,7 @@
 import { isContiguous, sizeOf } from "../tensor/shape.ts"
 import type { Assignment, Tensor } from "../tensor/tensor.ts"
 import { emit } from "./emit.ts"
+import { findGroups } from "./fuse.ts"
 import { type Lowered, lower } from "./lower.ts"
 import { type MemoryPlan, planMemory } from "./memory.ts"
 import { placeParts } from "./place.ts"
@@ -48,19 +49,37 @@ export interface Program {
   readonly steps: readonly Step[]
 }
 
-/** Compiles a job. Throws HeedError when an operation cannot be computed with the device's kernels. */
+/** Compiles a job at once. Throws HeedError when an operation cannot be computed with the device's kernels. */
 export function compileProgram(job: Job, options: CompileOptions): Program {
+  const passes = compilePasses(job, options)
+  for (;;) {
+    const { done, value } = passes.next()
+    if (done) return value
+  }
+}
+
+/** Compiles a job pass by pass: whoever runs this may do something else in between. */
+export function* compilePasses(job: Job, options: CompileOptions): Generator<undefined, Program> {
   const { kernels, precision = "fp32", reuse = true, fuse = true, verify = false } = options
   const asked = [...job.outputs, ...job.updates.map(update => update.after)].map(t => t.current())
   let roots = setPrecision(asked, precision)
+  yield
   roots = simplify(roots)
+  yield
   roots = setPrecision(select(roots, kernels), precision) // definitions bring contractions of their own
+  yield
   roots = simplify(roots)
-  const lowered = lower([...roots, ...job.updates.map(update => update.before)], kernels, fuse)
+  const before = job.updates.map(update => update.before)
+  yield
+  const groups = findGroups([...roots, ...before], fuse)
+  yield
+  const lowered = lower([...roots, ...before], kernels, groups)
+  yield
   const binding = bindResults(lowered, roots, job)
   placeParts(lowered.steps)
   const steps = schedule(lowered.steps, binding.overwrites).filter(step => !isEmptyStep(step))
   const memory = planMemory(steps, lowered.buffers, reuse)
+  yield
   if (verify) verifyProgram(steps, memory.arenaBytes)
   const { words, calls } = emit(steps)
   const slots: Slot[] = [{ kind: "arena", bytes: memory.arenaBytes }, ...binding.slots]

@@ -33,36 +33,52 @@ export function findGroups(roots: readonly Tensor[], fuse: boolean): Map<Node, G
         else users.set(input.node, [node])
       }
   const asked = new Set(roots.map(t => t.node))
-  const groupOf = new Map<Node, Set<Node>>()
+  const clusterOf = new Map<Node, Cluster>()
   for (const node of nodes) {
     if (!node.op?.pointwise || isComputed(node) || (isConstant(node) && !asked.has(node) && !needsMemory(node, users)))
       continue
-    let members = new Set([node])
+    let cluster = newCluster([node])
     if (fuse)
       for (const input of node.inputs) {
-        const other = groupOf.get(input.node)
-        if (!other || other === members || !joinable(input, node)) continue
-        const union = new Set([...other, ...members])
-        if (union.size <= limits.members && externalInputs(union) <= limits.inputs && independent(union, groupOf))
-          members = union
+        const other = clusterOf.get(input.node)
+        if (!other || other === cluster || !joinable(input, node)) continue
+        if (other.members.size + cluster.members.size > limits.members) continue
+        const union = newCluster([...other.members, ...cluster.members])
+        if (externalInputs(union.members) <= limits.inputs && independent(union, clusterOf)) cluster = union
       }
-    if (members.size > 1 && storedCount(members, users, asked) > limits.outputs) members = new Set([node])
-    for (const member of members) groupOf.set(member, members)
+    if (cluster.members.size > 1 && storedCount(cluster.members, users, asked) > limits.outputs)
+      cluster = newCluster([node])
+    for (const member of cluster.members) clusterOf.set(member, cluster)
   }
   const groups = new Map<Node, Group>()
-  for (const set of new Set(groupOf.values())) {
+  for (const { members: set } of new Set(clusterOf.values())) {
     const members = [...set].sort((a, b) => a.id - b.id)
     const outputs = members.filter(node => isStored(node, set, users, asked))
     const only = outputs.length === 1 ? outputs[0]! : null
     const use = only && !asked.has(only) ? users.get(only) : undefined
-    const reduction =
+    const absorbed =
       fuse && use?.length === 1 && use[0]!.op?.prologue && !storageTypes.includes(only!.outputs[0]!.dtype)
-        ? use[0]!
-        : null
-    const group = { members, outputs, reduction }
+    const group = { members, outputs, reduction: absorbed ? use[0]! : null }
     for (const member of members) groups.set(member, group)
   }
   return groups
+}
+
+/** A group that is still growing, and the first and last id of its members. */
+interface Cluster {
+  readonly members: ReadonlySet<Node>
+  readonly oldest: number
+  readonly newest: number
+}
+
+function newCluster(nodes: readonly Node[]): Cluster {
+  let oldest = Infinity
+  let newest = 0
+  for (const { id } of nodes) {
+    if (id < oldest) oldest = id
+    if (id > newest) newest = id
+  }
+  return { members: new Set(nodes), oldest, newest }
 }
 
 /** Constants are stored only for users that are not elementwise. */
@@ -87,32 +103,27 @@ function externalInputs(members: ReadonlySet<Node>): number {
  * Whether no input from outside depends on a member: then all inputs can be computed before the group. Other groups count as
  * one: whoever depends on one of their members depends on all their inputs.
  */
-function independent(members: ReadonlySet<Node>, groupOf: ReadonlyMap<Node, ReadonlySet<Node>>): boolean {
-  let oldest = Infinity
-  for (const member of members) oldest = Math.min(oldest, member.id)
+function independent({ members, oldest }: Cluster, clusterOf: ReadonlyMap<Node, Cluster>): boolean {
   const seen = new Set<Node>()
   const stack: Node[] = []
+  // what can depend on a member: younger than the oldest, or in a group that is
+  const open = (node: Node): boolean => !seen.has(node) && (clusterOf.get(node)?.newest ?? node.id) >= oldest
   const enter = (node: Node): boolean => {
-    for (const input of node.inputs) {
-      if (members.has(input.node)) return false
-      if (!seen.has(input.node)) stack.push(input.node)
+    for (const { node: input } of node.inputs) {
+      if (members.has(input)) return false
+      if (open(input)) stack.push(input)
     }
     return true
   }
-  for (const member of members) for (const input of member.inputs) if (!members.has(input.node)) stack.push(input.node)
+  for (const member of members)
+    for (const { node: input } of member.inputs) if (!members.has(input) && open(input)) stack.push(input)
   while (stack.length > 0) {
     const node = stack.pop()!
     if (seen.has(node) || isComputed(node)) continue
     seen.add(node)
-    const group = groupOf.get(node)
-    if (!group || group.size === 1 || members.has(group.values().next().value!)) {
-      if (node.id >= oldest && !enter(node)) return false
-      continue
-    }
-    let newest = 0
-    for (const one of group) newest = Math.max(newest, one.id)
-    if (newest < oldest) continue
-    for (const one of group) {
+    const cluster = clusterOf.get(node)
+    // a node that left this very group has no group of its own any more
+    for (const one of !cluster || members.has(cluster.members.values().next().value!) ? [node] : cluster.members) {
       seen.add(one)
       if (!enter(one)) return false
     }

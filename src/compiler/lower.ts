@@ -8,7 +8,7 @@ import { copyCall } from "../tensor/ops/pieces.ts"
 import { contiguousLayout, formatShape, isContiguous, sizeOf } from "../tensor/shape.ts"
 import { bytesPerElement, type DType, type Node, Tensor } from "../tensor/tensor.ts"
 import { elementwiseChoice } from "./elementwise.ts"
-import { findGroups, type Group, isConstant } from "./fuse.ts"
+import { type Group, isConstant } from "./fuse.ts"
 import { chooseKernel } from "./select.ts"
 import type { Buffer, Placed, Step } from "./step.ts"
 
@@ -23,13 +23,16 @@ export interface Lowered {
 
 const keyOf = (t: Tensor): string => `${t.node.id}.${t.index}`
 
-/** Lowers everything `roots` depend on. Throws HeedError when a node cannot be computed with these kernels. */
-export function lower(roots: readonly Tensor[], kernels: ReadonlySet<string>, fuse: boolean): Lowered {
+/** Lowers everything `roots` depend on, elementwise nodes as `groups` says. Throws HeedError when a node cannot be computed with these kernels. */
+export function lower(
+  roots: readonly Tensor[],
+  kernels: ReadonlySet<string>,
+  groups: ReadonlyMap<Node, Group>,
+): Lowered {
   const steps: Step[] = []
   const buffers: Buffer[] = []
   const places = new Map<string, Placed>()
   const copies = new Map<string, Placed>()
-  const groups = findGroups(roots, fuse)
   let order = 0
 
   const newBuffer = (dtype: DType, elements: number, label: string, leaf: Tensor | null): Buffer => {

@@ -16,8 +16,18 @@ export function identityOf(object: object): number {
   return identityCount
 }
 
+const attributeKeys = new WeakMap<Attributes, string>()
+
 /** Attributes as text: equal attributes give equal text; objects that are not plain data count by identity. */
 export function attributeKey(attributes: Attributes): string {
+  const known = attributeKeys.get(attributes)
+  if (known !== undefined) return known
+  const key = attributeText(attributes)
+  attributeKeys.set(attributes, key)
+  return key
+}
+
+function attributeText(attributes: Attributes): string {
   return JSON.stringify(attributes, (_, value: unknown) => {
     if (typeof value === "number" && !Number.isFinite(value)) return `#${value}`
     if (Object.is(value, -0)) return "#-0"

@@ -149,7 +149,7 @@ export function compileFunction<A extends unknown[], R>(
     const key = paths.map((path, i) => `${path}:${tensors[i]!.dtype}${formatShape(tensors[i]!.shape)}`).join(" ")
     let entry = recorded.get(key)
     if (!entry) {
-      entry = recordFunction(engine, fn as unknown as (...args: Structure[]) => Structure, args, precision)
+      entry = await recordFunction(engine, fn as unknown as (...args: Structure[]) => Structure, args, precision)
       recorded.set(key, entry)
     }
     return replay(engine, entry, tensors, signal)
@@ -163,12 +163,12 @@ export function compileFunction<A extends unknown[], R>(
   return whole as CompiledFunction<A, R>
 }
 
-function recordFunction(
+async function recordFunction(
   engine: Engine,
   fn: (...args: Structure[]) => Structure,
   args: readonly unknown[],
   precision: Precision,
-): Recorded {
+): Promise<Recorded> {
   const inputs: Tensor[] = []
   const placeholders = args.map(arg =>
     mapStructure(arg, leaf => {
@@ -195,7 +195,7 @@ function recordFunction(
     outputs.push(t as Tensor)
     return t as Tensor
   })
-  const executable = engine.compile({ outputs, updates: assignments }, precision)
+  const executable = await engine.compileGently({ outputs, updates: assignments }, precision)
   dumpRecorded([...outputs, ...assignments.map(({ after }) => after)], executable.program)
   const positions = new Map(inputs.map((t, i) => [t.node, i]))
   const { slots } = executable.program

@@ -1,6 +1,6 @@
 // One device at work: leaves get memory, programs are compiled once per structure and run, results become values.
 
-import { compileProgram, type Job, type Program, type Slot } from "../compiler/compile.ts"
+import { compilePasses, compileProgram, type Job, type Program, type Slot } from "../compiler/compile.ts"
 import type { Precision } from "../compiler/precision.ts"
 import { attributeKey, identityOf } from "../compiler/simplify.ts"
 import { HeedError } from "../tensor/errors.ts"
@@ -41,9 +41,22 @@ export class Engine {
     this.#options = options
   }
 
-  /** Compiles a job for this device. */
+  /** Compiles a job for this device at once. */
   compile(job: Job, precision: Precision): Executable {
-    const program = compileProgram(job, { kernels: this.device.kernels, precision, ...this.#options })
+    return this.#load(compileProgram(job, { kernels: this.device.kernels, precision, ...this.#options }))
+  }
+
+  /** Compiles a job pass by pass, so that the event loop goes on in between. */
+  async compileGently(job: Job, precision: Precision): Promise<Executable> {
+    const passes = compilePasses(job, { kernels: this.device.kernels, precision, ...this.#options })
+    for (;;) {
+      await new Promise<void>(resolve => setTimeout(resolve))
+      const { done, value } = passes.next()
+      if (done) return this.#load(value)
+    }
+  }
+
+  #load(program: Program): Executable {
     const loaded = this.device.load({ words: program.words, slotBytes: program.slots.map(slot => slot.bytes) })
     return { program, loaded }
   }
