@@ -36,8 +36,19 @@ export interface BatchState {
   readonly seed: number
   /** Batches drawn so far. */
   readonly position: number
-  /** Tokens of the corpus that was drawn from; another length means another corpus. */
+  /** Tokens of the corpus that was drawn from, and its fingerprint. */
   readonly tokens: number
+  readonly fingerprint: number
+}
+
+/** The corpus must be the one that was drawn from. Throws DataError. */
+export function checkSameCorpus(dataset: TokenDataset, { tokens, fingerprint }: BatchState): void {
+  if (tokens === dataset.length && fingerprint === dataset.fingerprint) return
+  const other = tokens === dataset.length ? "another text of that length" : `one of ${dataset.length}`
+  throw new DataError(
+    `resume: expected the corpus of ${tokens} tokens that the run began with, but got ${other}`,
+    "give the same data, tokenizer and split as before",
+  )
 }
 
 /** Draws batches without end. */
@@ -94,16 +105,13 @@ export class BatchSampler {
   /** What `resume` needs: a small JSON object. */
   state(): BatchState {
     const { batchSize, context, order, seed, position } = this
-    return { batchSize, context, order, seed, position, tokens: this.dataset.length }
+    const { length: tokens, fingerprint } = this.dataset
+    return { batchSize, context, order, seed, position, tokens, fingerprint }
   }
 
-  /** A sampler that goes on where another one was. Throws DataError when the corpus is not the same length. */
+  /** A sampler that goes on where another one was. Throws DataError when the corpus is another. */
   static resume(dataset: TokenDataset, state: BatchState): BatchSampler {
-    if (state.tokens !== dataset.length)
-      throw new DataError(
-        `resume: expected the corpus of ${state.tokens} tokens that the run began with, but got one of ${dataset.length}`,
-        "give the same data, tokenizer and split as before",
-      )
+    checkSameCorpus(dataset, state)
     if (!Number.isSafeInteger(state.position) || state.position < 0)
       throw new DataError(`resume: expected a position of 0 or more, but got ${state.position}`, "the state is damaged")
     const sampler = new BatchSampler(dataset, state)

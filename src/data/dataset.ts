@@ -50,6 +50,17 @@ export class TokenDataset {
     return new TokenDataset(tokens.subarray(0, length), tokenizer.vocabularySize)
   }
 
+  #fingerprint: number | null = null
+
+  /** A number of 32 bits that two different corpora hardly ever share (FNV-1a over the ids). */
+  get fingerprint(): number {
+    if (this.#fingerprint !== null) return this.#fingerprint
+    let hash = 0x811c9dc5
+    for (let at = 0; at < this.tokens.length; at++) hash = Math.imul(hash ^ this.tokens[at]!, 0x01000193)
+    this.#fingerprint = hash >>> 0
+    return this.#fingerprint
+  }
+
   /** Tokens in the corpus. */
   get length(): number {
     return this.tokens.length

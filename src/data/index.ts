@@ -5,6 +5,7 @@ export {
   type BatchOrder,
   BatchSampler,
   type BatchState,
+  checkSameCorpus,
   type EvaluationOptions,
   evaluationBatches,
 } from "./batches.ts"

@@ -1,7 +1,7 @@
 // Checkpoints of a run: the model as a Hugging Face folder, the optimizer's state, and state.json with what else is needed to go on
 // bit for bit: step, place in the data, best loss, options. Node's files are imported when used, so that the rest runs in a browser.
 
-import { type BatchState, DataError } from "../data/index.ts"
+import type { BatchState } from "../data/index.ts"
 import type { BestMark, Checkpoint, FileWriter, HostTensor, LazyTensor, Run } from "../files/index.ts"
 import { safetensorsContent, toFloat32 } from "../files/pure.ts"
 import { familyOf, loadWeights, type Model, modelFiles } from "../models/index.ts"
@@ -164,13 +164,4 @@ export function compareOptions(before: TrainingConfig, now: TrainingConfig): str
   const keys = new Set([...Object.keys(before), ...Object.keys(now)] as (keyof TrainingConfig)[])
   for (const key of harmless) keys.delete(key)
   return [...keys].filter(key => JSON.stringify(before[key]) !== JSON.stringify(now[key]))
-}
-
-/** The corpus must be the one the run began with. Throws DataError. */
-export function checkCorpus(state: TrainingState, tokens: number): void {
-  if (state.sampler.tokens !== tokens)
-    throw new DataError(
-      `resume: expected the corpus of ${state.sampler.tokens} tokens that the run began with, but got one of ${tokens}`,
-      "give the same data, tokenizer and split as before",
-    )
 }

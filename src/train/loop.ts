@@ -1,13 +1,19 @@
 // The training loop: an async generator of events. The next update starts before the listener gets the event of the last one, so that
 // the device does not wait for whoever listens; numbers do not depend on it.
 
-import { type Batch, BatchSampler, checkVocabulary, evaluationBatches, type TokenDataset } from "../data/index.ts"
+import {
+  type Batch,
+  BatchSampler,
+  checkSameCorpus,
+  checkVocabulary,
+  evaluationBatches,
+  type TokenDataset,
+} from "../data/index.ts"
 import type { Run } from "../files/index.ts"
 import type { Model } from "../models/index.ts"
 import { connectRuntime, deviceInfo } from "../runtime/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import {
-  checkCorpus,
   compareOptions,
   restoreTraining,
   restoreWeights,
@@ -305,7 +311,7 @@ class Training {
       return ["there is no checkpoint to resume yet, so the run begins anew"]
     }
     const state = await restoreTraining(newest.folder, { model, optimizer: this.#optimizer })
-    checkCorpus(state, data.train.length)
+    checkSameCorpus(data.train, state.sampler)
     const changed = compareOptions(state.config, this.#config)
     await run!.rewind(state.step)
     this.#done = this.#savedStep = state.step

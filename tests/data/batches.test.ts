@@ -69,6 +69,8 @@ describe("BatchSampler", () => {
     const state = new BatchSampler(counting(9), { batchSize: 1, context: 2 }).state()
     expect(() => BatchSampler.resume(counting(8), state)).toThrow(/expected the corpus of 9 tokens/)
     expect(() => BatchSampler.resume(counting(9), { ...state, position: -1 })).toThrow(DataError)
+    const edited = new TokenDataset(Int32Array.from(counting(9).tokens).fill(1, 4, 5), counting(9).vocabularySize)
+    expect(() => BatchSampler.resume(edited, state)).toThrow(/another text of that length/)
   })
 })
 
