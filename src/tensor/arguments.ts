@@ -1,7 +1,7 @@
 // What callers without a type checker may get wrong: an argument that is no tensor, no list, no object. Every public function
 // asks here first, so that the error names the function and the argument.
 
-import { TypeMismatchError } from "./errors.ts"
+import { TypeMismatchError, ValueError } from "./errors.ts"
 import { Tensor } from "./tensor.ts"
 
 /** Arguments by name. */
@@ -58,12 +58,15 @@ export function checkTexts(what: string, texts: Named): void {
   for (const name in texts) if (typeof texts[name] !== "string") refuse(what, name, "text", texts[name])
 }
 
-/** Throws TypeMismatchError unless each is an object of options. */
-export function checkOptions(what: string, given: Named): void {
+/** Throws TypeMismatchError unless each is an object of options, ValueError for an option that is not in `known`. */
+export function checkOptions(what: string, given: Named, known?: readonly string[]): void {
   for (const name in given) {
     const value = given[name]
     if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Tensor)
       refuse(what, name, "an object", value)
+    const unknown = known && Object.keys(value as object).find(key => !known.includes(key))
+    if (unknown !== undefined)
+      throw new ValueError(`${what}: expected the options ${known!.join(", ")}, but got "${unknown}"`)
   }
 }
 

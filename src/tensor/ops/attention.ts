@@ -278,7 +278,19 @@ function checkFacts(options: AttentionOptions): void {
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   checkTensors("attention", { q, k, v })
-  checkOptions("attention", { options })
+  checkOptions("attention", { options }, [
+    "causal",
+    "window",
+    "lengths",
+    "mask",
+    "bias",
+    "scale",
+    "softCap",
+    "dropout",
+    "key",
+    "stream",
+    "offset",
+  ])
   const sizes = checkMatrices(q, k, v)
   checkFacts(options)
   const { lengths, mask, bias, offset, dropout = 0 } = options

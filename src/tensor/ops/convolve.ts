@@ -125,7 +125,7 @@ export function convolve1d(
   options: ConvolveOptions = {},
 ): Tensor {
   checkTensors("convolve1d", { x, weight }, { bias })
-  checkOptions("convolve1d", { options })
+  checkOptions("convolve1d", { options }, ["stride", "padding", "dilation", "groups"])
   return convolve("convolve1d", 1, x, weight, bias, options)
 }
 
@@ -137,7 +137,7 @@ export function convolve2d(
   options: ConvolveOptions = {},
 ): Tensor {
   checkTensors("convolve2d", { x, weight }, { bias })
-  checkOptions("convolve2d", { options })
+  checkOptions("convolve2d", { options }, ["stride", "padding", "dilation", "groups"])
   return convolve("convolve2d", 2, x, weight, bias, options)
 }
 
@@ -220,7 +220,7 @@ export function convolveTransposed1d(
   options: ConvolveTransposedOptions = {},
 ): Tensor {
   checkTensors("convolveTransposed1d", { x, weight }, { bias })
-  checkOptions("convolveTransposed1d", { options })
+  checkOptions("convolveTransposed1d", { options }, ["stride", "padding", "dilation", "groups", "extraPadding"])
   return convolveTransposed("convolveTransposed1d", 1, x, weight, bias, options)
 }
 
@@ -232,7 +232,7 @@ export function convolveTransposed2d(
   options: ConvolveTransposedOptions = {},
 ): Tensor {
   checkTensors("convolveTransposed2d", { x, weight }, { bias })
-  checkOptions("convolveTransposed2d", { options })
+  checkOptions("convolveTransposed2d", { options }, ["stride", "padding", "dilation", "groups", "extraPadding"])
   return convolveTransposed("convolveTransposed2d", 2, x, weight, bias, options)
 }
 
@@ -261,27 +261,27 @@ function pool(what: string, dims: number, x: Tensor, size: PerAxis, options: Poo
 /** Largest value of each window of the last axis. Throws ShapeError, ValueError. */
 export function maxPool1d(x: Tensor, size: number, options: PoolOptions = {}): Tensor {
   checkTensors("maxPool1d", { x })
-  checkOptions("maxPool1d", { options })
+  checkOptions("maxPool1d", { options }, ["stride", "padding"])
   return pool("maxPool1d", 1, x, size, options, -Infinity)
 }
 
 /** Largest value of each window of the last two axes. */
 export function maxPool2d(x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor {
   checkTensors("maxPool2d", { x })
-  checkOptions("maxPool2d", { options })
+  checkOptions("maxPool2d", { options }, ["stride", "padding"])
   return pool("maxPool2d", 2, x, size, options, -Infinity)
 }
 
 /** Mean of each window of the last axis; padding counts as zeros. */
 export function averagePool1d(x: Tensor, size: number, options: PoolOptions = {}): Tensor {
   checkTensors("averagePool1d", { x })
-  checkOptions("averagePool1d", { options })
+  checkOptions("averagePool1d", { options }, ["stride", "padding"])
   return pool("averagePool1d", 1, x, size, options, 0)
 }
 
 /** Mean of each window of the last two axes; padding counts as zeros. */
 export function averagePool2d(x: Tensor, size: PerAxis, options: PoolOptions = {}): Tensor {
   checkTensors("averagePool2d", { x })
-  checkOptions("averagePool2d", { options })
+  checkOptions("averagePool2d", { options }, ["stride", "padding"])
   return pool("averagePool2d", 2, x, size, options, 0)
 }

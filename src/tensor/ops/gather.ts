@@ -106,7 +106,7 @@ export interface EmbeddingOptions {
 /** Rows of weight [V D] for ids [any] -> [any D], f32. Throws HeedError at run time for an id outside 0..V-1. */
 export function embedding(weight: Tensor, ids: Tensor, options: EmbeddingOptions = {}): Tensor {
   checkTensors("embedding", { weight, ids })
-  checkOptions("embedding", { options })
+  checkOptions("embedding", { options }, ["paddingIndex"])
   if (weight.rank !== 2)
     throw new ShapeError(`embedding: expected a weight [V D], but got ${formatShape(weight.shape)}`)
   const index = wholeNumbers("embedding", ids)

@@ -96,7 +96,7 @@ function reduceRows(
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Tensor {
   checkTensors("crossEntropy", { logits, targets })
-  checkOptions("crossEntropy", { options })
+  checkOptions("crossEntropy", { options }, ["ignoreIndex", "labelSmoothing", "weights", "reduction", "axis"])
   if (targets.dtype === "f32" && sameShape(targets.shape, logits.shape))
     return distributionLoss(logits, targets, options)
   const from = classRows("crossEntropy", logits, targets, options)
@@ -133,7 +133,7 @@ export function negativeLogLikelihood(
   options: Omit<CrossEntropyOptions, "labelSmoothing"> = {},
 ): Tensor {
   checkTensors("negativeLogLikelihood", { logProbabilities, targets })
-  checkOptions("negativeLogLikelihood", { options })
+  checkOptions("negativeLogLikelihood", { options }, ["ignoreIndex", "weights", "reduction", "axis"])
   const from = classRows("negativeLogLikelihood", logProbabilities, targets, options)
   const { ignored, smoothing, weights } = from
   const losses = rowLosses(from.rows, from.targets, weights, { ignored, smoothing, weights: !!weights })
@@ -151,7 +151,7 @@ export function linearCrossEntropy(
   options: Omit<CrossEntropyOptions, "axis"> & { readonly bias?: Tensor } = {},
 ): Tensor {
   checkTensors("linearCrossEntropy", { x, weight, targets })
-  checkOptions("linearCrossEntropy", { options })
+  checkOptions("linearCrossEntropy", { options }, ["ignoreIndex", "labelSmoothing", "weights", "reduction", "bias"])
   const what = "linearCrossEntropy"
   const { bias, reduction, ...rest } = options
   if (
@@ -188,7 +188,7 @@ function difference(what: string, prediction: Tensor, target: Tensor): Tensor {
 /** Mean squared error. */
 export function meanSquaredError(prediction: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkTensors("meanSquaredError", { prediction, target })
-  checkOptions("meanSquaredError", { options })
+  checkOptions("meanSquaredError", { options }, ["reduction"])
   const d = difference("meanSquaredError", prediction, target)
   return reduceLoss("meanSquaredError", mul(d, d), options.reduction)
 }
@@ -196,14 +196,14 @@ export function meanSquaredError(prediction: Tensor, target: Tensor, options: Lo
 /** Mean absolute error. */
 export function meanAbsoluteError(prediction: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkTensors("meanAbsoluteError", { prediction, target })
-  checkOptions("meanAbsoluteError", { options })
+  checkOptions("meanAbsoluteError", { options }, ["reduction"])
   return reduceLoss("meanAbsoluteError", abs(difference("meanAbsoluteError", prediction, target)), options.reduction)
 }
 
 /** Quadratic within `beta` of the target and linear outside, with slope 1 there: d² / (2 beta) or |d| - beta / 2. beta: 1. */
 export function smoothL1(prediction: Tensor, target: Tensor, options: LossOptions & { beta?: number } = {}): Tensor {
   checkTensors("smoothL1", { prediction, target })
-  checkOptions("smoothL1", { options })
+  checkOptions("smoothL1", { options }, ["reduction", "beta"])
   const { beta = 1, reduction } = options
   if (!(beta > 0))
     throw new ValueError(`smoothL1: expected beta > 0, but got ${beta}`, "for beta 0 use meanAbsoluteError")
@@ -215,7 +215,7 @@ export function smoothL1(prediction: Tensor, target: Tensor, options: LossOption
 /** Huber's loss: smoothL1 · delta, so the quadratic part is d² / 2. delta: 1. */
 export function huber(prediction: Tensor, target: Tensor, options: LossOptions & { delta?: number } = {}): Tensor {
   checkTensors("huber", { prediction, target })
-  checkOptions("huber", { options })
+  checkOptions("huber", { options }, ["reduction", "delta"])
   const { delta = 1, reduction } = options
   if (!(delta > 0 && Number.isFinite(delta))) throw new ValueError(`huber: expected delta > 0, but got ${delta}`)
   return mul(smoothL1(prediction, target, { beta: delta, ...(reduction ? { reduction } : {}) }), delta)
@@ -231,7 +231,7 @@ export function binaryCrossEntropyWithLogits(
   options: LossOptions & { positiveWeight?: Tensor } = {},
 ): Tensor {
   checkTensors("binaryCrossEntropyWithLogits", { logits, target })
-  checkOptions("binaryCrossEntropyWithLogits", { options })
+  checkOptions("binaryCrossEntropyWithLogits", { options }, ["reduction", "positiveWeight"])
   const what = "binaryCrossEntropyWithLogits"
   if (!sameShape(logits.shape, target.shape)) difference(what, logits, target)
   const [x, t] = [floating(what, logits), floating(what, target)]
@@ -250,7 +250,7 @@ export interface DivergenceOptions {
 /** Σ target · (log target - log prediction), both given as log-probabilities. reduction: "batchmean". */
 export function klDivergence(logPrediction: Tensor, logTarget: Tensor, options: DivergenceOptions = {}): Tensor {
   checkTensors("klDivergence", { logPrediction, logTarget })
-  checkOptions("klDivergence", { options })
+  checkOptions("klDivergence", { options }, ["reduction"])
   const d = difference("klDivergence", logTarget, logPrediction)
   const losses = mul(exp(floating("klDivergence", logTarget)), d)
   const { reduction = "batchmean" } = options

@@ -230,7 +230,7 @@ export function layerNorm(
   options: NormOptions = {},
 ): Tensor {
   checkTensors("layerNorm", { x }, { weight, bias })
-  checkOptions("layerNorm", { options })
+  checkOptions("layerNorm", { options }, ["epsilon", "axes"])
   return overRows("layerNorm", x, [weight, bias], options, (rows, [w, b], epsilon) => {
     const inputs = [rows, ...(w ? [w] : []), ...(b ? [b] : [])]
     return apply(layerNormRecord, inputs, { epsilon, weight: !!w, bias: !!b })[0]!
@@ -244,7 +244,7 @@ export function rmsNorm(
   options: NormOptions & { shift?: number } = {},
 ): Tensor {
   checkTensors("rmsNorm", { x }, { weight })
-  checkOptions("rmsNorm", { options })
+  checkOptions("rmsNorm", { options }, ["epsilon", "axes", "shift"])
   const { shift = 0 } = options
   if (!Number.isFinite(shift)) throw new ValueError(`rmsNorm: expected a finite shift, but got ${shift}`)
   return overRows(

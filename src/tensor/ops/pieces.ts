@@ -381,7 +381,7 @@ export function windows(
   options: { step?: number; dilation?: number } = {},
 ): Tensor {
   checkTensors("windows", { x })
-  checkOptions("windows", { options })
+  checkOptions("windows", { options }, ["step", "dilation"])
   const at = normalizeAxis("windows", axis, x.rank)
   const { step = 1, dilation = 1 } = options
   checkInteger("windows", "the size", size, 1)

@@ -123,7 +123,7 @@ export function uniform(
 ): Tensor {
   checkTensors("uniform", { key })
   checkNumberLists("uniform", { shape })
-  checkOptions("uniform", { options })
+  checkOptions("uniform", { options }, ["low", "high", "stream"])
   const { low = 0, high = 1, stream } = options
   if (!(Number.isFinite(low) && Number.isFinite(high) && low <= high))
     throw new ValueError(`uniform: expected finite low <= high, but got ${low} and ${high}`)
@@ -139,7 +139,7 @@ export function normal(
 ): Tensor {
   checkTensors("normal", { key })
   checkNumberLists("normal", { shape })
-  checkOptions("normal", { options })
+  checkOptions("normal", { options }, ["mean", "deviation", "stream"])
   const { mean = 0, deviation = 1, stream } = options
   if (!Number.isFinite(mean)) throw new ValueError(`normal: expected a finite mean, but got ${mean}`)
   if (!(Number.isFinite(deviation) && deviation >= 0))
@@ -152,7 +152,7 @@ export function normal(
 export function randomBits(shape: Shape, key: Tensor, options: { stream?: number } = {}): Tensor {
   checkTensors("randomBits", { key })
   checkNumberLists("randomBits", { shape })
-  checkOptions("randomBits", { options })
+  checkOptions("randomBits", { options }, ["stream"])
   return draw("randomBits", shape, key, "bits", options.stream)
 }
 
@@ -160,7 +160,7 @@ export function randomBits(shape: Shape, key: Tensor, options: { stream?: number
 export function bernoulli(shape: Shape, key: Tensor, options: { p?: number; stream?: number } = {}): Tensor {
   checkTensors("bernoulli", { key })
   checkNumberLists("bernoulli", { shape })
-  checkOptions("bernoulli", { options })
+  checkOptions("bernoulli", { options }, ["p", "stream"])
   const { p = 0.5, stream } = options
   if (typeof p !== "number" || !(p >= 0 && p <= 1))
     throw new ValueError(`bernoulli: expected p in 0 .. 1, but got ${p}`)
@@ -170,7 +170,7 @@ export function bernoulli(shape: Shape, key: Tensor, options: { p?: number; stre
 /** Indices drawn along the last axis of logits with probability softmax(logits), i32 without that axis (Gumbel's trick). */
 export function categorical(logits: Tensor, key: Tensor, options: { stream?: number } = {}): Tensor {
   checkTensors("categorical", { logits, key })
-  checkOptions("categorical", { options })
+  checkOptions("categorical", { options }, ["stream"])
   if (logits.rank === 0 || logits.shape.at(-1) === 0)
     throw new ShapeError(
       `categorical: expected logits [… V] of at least one class, but got ${formatShape(logits.shape)}`,
@@ -182,7 +182,7 @@ export function categorical(logits: Tensor, key: Tensor, options: { stream?: num
 /** The numbers 0 .. n-1 in random order, i32 [n]. */
 export function permutation(n: number, key: Tensor, options: { stream?: number } = {}): Tensor {
   checkTensors("permutation", { key })
-  checkOptions("permutation", { options })
+  checkOptions("permutation", { options }, ["stream"])
   checkInteger("permutation", "the count", n, 0)
   return argsort(draw("permutation", [n], key, "bits", options.stream))
 }

@@ -132,7 +132,7 @@ export interface ReduceOptions {
 
 function reduce(kind: Reduction, x: Tensor, axes: Axes | undefined, options: ReduceOptions = {}): Tensor {
   checkTensors(kind, { x })
-  checkOptions(kind, { options })
+  checkOptions(kind, { options }, ["keepDims"])
   const { keepDims = false } = options
   const list = normalizeAxes(kind, axes, x.rank)
   if (kind !== "sum" && kind !== "prod" && kind !== "any" && kind !== "all" && list.some(axis => x.shape[axis] === 0))
@@ -183,19 +183,19 @@ export function mean(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
 /** Variance over axes, around the mean; `correction` is subtracted from the count (1: unbiased). */
 export function variance(x: Tensor, axes?: Axes, options: ReduceOptions & { correction?: number } = {}): Tensor {
   checkTensors("variance", { x })
-  checkOptions("variance", { options })
-  const { correction = 0 } = options
+  checkOptions("variance", { options }, ["keepDims", "correction"])
+  const { correction = 0, keepDims = false } = options
   if (!Number.isFinite(correction))
     throw new ValueError(`variance: expected a finite correction, but got ${correction}`)
   const count = sizeOf(normalizeAxes("variance", axes, x.rank).map(axis => x.shape[axis]!))
   const centred = sub(x, mean(x, axes, { keepDims: true }))
-  return mul(sum(mul(centred, centred), axes, options), 1 / (count - correction))
+  return mul(sum(mul(centred, centred), axes, { keepDims }), 1 / (count - correction))
 }
 
 /** log Σ eˣ over axes, without overflow. */
 export function logsumexp(x: Tensor, axes?: Axes, options: ReduceOptions = {}): Tensor {
   checkTensors("logsumexp", { x })
-  checkOptions("logsumexp", { options })
+  checkOptions("logsumexp", { options }, ["keepDims"])
   const { keepDims = false } = options
   const top = max(x, axes, { keepDims: true })
   // an infinite top would give Infinity - Infinity
@@ -212,7 +212,7 @@ export function logsumexp(x: Tensor, axes?: Axes, options: ReduceOptions = {}): 
 
 function index(kind: "argmax" | "argmin", x: Tensor, axis: number | undefined, options: ReduceOptions = {}): Tensor {
   checkTensors(kind, { x })
-  checkOptions(kind, { options })
+  checkOptions(kind, { options }, ["keepDims"])
   const { keepDims = false } = options
   if (x.dtype === "bool") return index(kind, cast(x, "i32"), axis, { keepDims })
   if (axis === undefined) return reduce(kind, reshape(x, [x.size]), 0)

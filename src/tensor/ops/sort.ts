@@ -79,14 +79,14 @@ function sorted(what: string, x: Tensor, axis: number, descending: boolean, coun
 /** x in ascending order along an axis (the last), or descending. Equal values keep their order; NaN comes last. */
 export function sort(x: Tensor, axis = -1, options: { descending?: boolean } = {}): Tensor {
   checkTensors("sort", { x })
-  checkOptions("sort", { options })
+  checkOptions("sort", { options }, ["descending"])
   return sorted("sort", x, axis, options.descending ?? false)[0]
 }
 
 /** The indices that sort x along an axis (the last), i32. Equal values keep their order; NaN comes last. */
 export function argsort(x: Tensor, axis = -1, options: { descending?: boolean } = {}): Tensor {
   checkTensors("argsort", { x })
-  checkOptions("argsort", { options })
+  checkOptions("argsort", { options }, ["descending"])
   return sorted("argsort", x, axis, options.descending ?? false)[1]
 }
 
@@ -98,7 +98,7 @@ export function topk(
   options: { smallest?: boolean } = {},
 ): { values: Tensor; indices: Tensor } {
   checkTensors("topk", { x })
-  checkOptions("topk", { options })
+  checkOptions("topk", { options }, ["smallest"])
   const n = x.shape[normalizeAxis("topk", axis, x.rank)]!
   checkInteger("topk", "the count", count, 0)
   if (count > n)
@@ -147,7 +147,7 @@ const cumsumRecord: OpRecord<{ axis: number; reverse: boolean }> = {
 /** Running sums along an axis (the last); `reverse` runs from the end. */
 export function cumsum(x: Tensor, axis = -1, options: { reverse?: boolean } = {}): Tensor {
   checkTensors("cumsum", { x })
-  checkOptions("cumsum", { options })
+  checkOptions("cumsum", { options }, ["reverse"])
   const at = normalizeAxis("cumsum", axis, x.rank)
   return applyOne(cumsumRecord, [widened(x)], { axis: at, reverse: options.reverse ?? false })
 }
