@@ -1,7 +1,7 @@
 // A training run in the terminal: one live line with loss, speed and time left; evaluations, samples and warnings above it. Where
 // there is no terminal, a plain line from time to time.
 
-import { type Options, SingleBar } from "cli-progress"
+import { MultiBar, type Options, type SingleBar } from "cli-progress"
 import type { TrainingEvent } from "../train/index.ts"
 import { asCalled, colours, formatCount, formatDuration } from "./terminal.ts"
 
@@ -11,12 +11,14 @@ const format = `  {bar} {value}/{total}  loss {loss}  {speed} tokens/s  {left} l
 export class TrainingProgress {
   readonly #live: boolean
   readonly #write: (line: string) => void
+  #lines: MultiBar | null = null
   #bar: SingleBar | null = null
   #steps = 0
   #lastPlain = 0
 
   constructor(options: { live?: boolean; write?: (line: string) => void } = {}) {
-    this.#live = options.live ?? process.stderr.isTTY === true
+    // the live line and what stands above it share one terminal
+    this.#live = options.live ?? (process.stderr.isTTY === true && process.stdout.isTTY === true)
     this.#write = options.write ?? (line => void process.stdout.write(`${line}\n`))
   }
 
@@ -53,14 +55,15 @@ export class TrainingProgress {
 
   /** Says something above the live line. */
   note(text: string): void {
-    if (this.#bar) process.stderr.write("\r\x1b[K")
-    this.#write(text)
+    if (this.#lines) this.#lines.log(`${text}\n`)
+    else this.#write(text)
   }
 
   /** Takes the live line away. */
   stop(): void {
-    this.#bar?.stop()
-    this.#bar = null
+    this.#lines?.update() // what was said last
+    this.#lines?.stop()
+    this.#lines = this.#bar = null
   }
 
   #start({ step, parameters, tokensPerStep, device, steps }: Extract<TrainingEvent, { type: "start" }>): void {
@@ -70,8 +73,8 @@ export class TrainingProgress {
     )
     if (!this.#live) return
     const options: Options = { format, barsize: 24, hideCursor: true, clearOnComplete: true, fps: 8 }
-    this.#bar = new SingleBar({ ...options, barCompleteChar: "━", barIncompleteChar: "─" })
-    this.#bar.start(this.#steps, step, { loss: "-", speed: "-", left: "-" })
+    this.#lines = new MultiBar({ ...options, barCompleteChar: "━", barIncompleteChar: "─" })
+    this.#bar = this.#lines.create(this.#steps, step, { loss: "-", speed: "-", left: "-" })
   }
 
   #step(event: Extract<TrainingEvent, { type: "step" }>): void {
