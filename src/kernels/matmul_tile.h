@@ -198,7 +198,7 @@ __attribute__((noinline)) inline void finish_slowly(const float* sums, int64_t r
 }
 
 // The same for sums in registers: they are stored only here, so that elsewhere they never need an address.
-template <int R, int V> inline void spill_and_finish(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
+template <int R, int V> __attribute__((always_inline)) inline void spill_and_finish(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
   float stored[R * V * lanes];
   HEED_UNROLL for (int r = 0; r < R; r++) {
     HEED_UNROLL for (int v = 0; v < V; v++) store_lanes(stored + (r * V + v) * lanes, sum[r][v]);
@@ -207,7 +207,7 @@ template <int R, int V> inline void spill_and_finish(const Lanes (&sum)[R][V], c
 }
 
 #if defined(__AVX512BF16__)
-template <int R, int V> inline void finish_tile(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
+template <int R, int V> __attribute__((always_inline)) inline void finish_tile(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
   if (f.c_type == F16 || (f.accumulate && f.c_type != F32)) return spill_and_finish(sum, f, columns);
   const __m512 alpha = _mm512_set1_ps(f.alpha);
   __mmask16 mask[V];
@@ -232,7 +232,7 @@ template <int R, int V> inline void finish_tile(const Lanes (&sum)[R][V], const 
   }
 }
 #else
-template <int R, int V> inline void finish_tile(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
+template <int R, int V> __attribute__((always_inline)) inline void finish_tile(const Lanes (&sum)[R][V], const Finish& f, int64_t columns) {
   if (columns < V * lanes || f.c_type != F32) return spill_and_finish(sum, f, columns);
   const Lanes alpha = splat_lanes(f.alpha);
   HEED_UNROLL for (int r = 0; r < R; r++) {
@@ -249,8 +249,9 @@ template <int R, int V> inline void finish_tile(const Lanes (&sum)[R][V], const 
 #endif
 
 // steps: words of k; a: [steps tile_rows], b: [steps tile_columns] words; R rows and `columns` <= V · lanes columns of C are written.
+// ahead: memory that will be wanted soon; as much as a row of fp32 A has is fetched into the second-level cache meanwhile.
 template <class Product, int R, int V>
-__attribute__((noinline)) void tile(int64_t steps, const float* a, const float* b, const Finish& f, int64_t columns) {
+__attribute__((noinline)) void tile(int64_t steps, const float* a, const float* b, const Finish& f, int64_t columns, const char* ahead) {
   Lanes sum[R][V];
   HEED_UNROLL for (int r = 0; r < R; r++) {
     HEED_UNROLL for (int v = 0; v < V; v++) sum[r][v] = Lanes{};
@@ -258,12 +259,7 @@ __attribute__((noinline)) void tile(int64_t steps, const float* a, const float* 
     __builtin_prefetch(c, 1);
     if (V * lanes > 16) __builtin_prefetch(c + 64, 1);
   }
-#if defined(__clang__)
-#pragma clang loop unroll_count(2)
-#else
-#pragma GCC unroll 4
-#endif
-  for (int64_t s = 0; s < steps; s++) {
+  const auto step = [&] {
     Lanes column[V];
     HEED_UNROLL for (int v = 0; v < V; v++) column[v] = load_lanes(b + v * lanes);
     HEED_UNROLL for (int r = 0; r < R; r++) {
@@ -272,11 +268,26 @@ __attribute__((noinline)) void tile(int64_t steps, const float* a, const float* 
     }
     a += tile_rows;
     b += tile_columns;
+  };
+#if defined(__x86_64__)
+  for (; steps >= 4; steps -= 4) {
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += 16 * Product::depth;
+    HEED_UNROLL for (int s = 0; s < 4; s++) step();
   }
+#else
+  (void)ahead;
+#endif
+#if defined(__clang__)
+#pragma clang loop unroll_count(2)
+#else
+#pragma GCC unroll 4
+#endif
+  for (int64_t s = 0; s < steps; s++) step();
   finish_tile<R, V>(sum, f, columns);
 }
 
-using TileFunction = void (*)(int64_t, const float*, const float*, const Finish&, int64_t);
+using TileFunction = void (*)(int64_t, const float*, const float*, const Finish&, int64_t, const char*);
 
 template <class Product, int V, int... R> inline TileFunction choose_tile(int rows, std::integer_sequence<int, R...>) {
   static constexpr TileFunction functions[] = {tile<Product, R + 1, V>...};

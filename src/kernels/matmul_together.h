@@ -75,7 +75,7 @@ inline size_t block_words(const Problem& p, const Depth& d, int64_t panels, int6
 // already, else null; scratch: block_words.
 template <class Product>
 inline void multiply_block(const Problem& p, const Depth& d, const float* packed, const float* rows, int64_t row_from, int64_t row_to,
-                           int64_t column_from, int64_t column_to, float* scratch) {
+                           int64_t column_from, int64_t column_to, int64_t next_row, float* scratch) {
   const int64_t row_panels = ceil_div(p.m, tile_rows), column_panels = ceil_div(p.n, tile_columns);
   const int64_t first_column = column_from * tile_columns, panel = tile_rows * d.steps;
   const int64_t width = least(column_to * tile_columns, p.n) - first_column;
@@ -90,6 +90,9 @@ inline void multiply_block(const Problem& p, const Depth& d, const float* packed
       if (!rows)
         pack_panels<Product, tile_rows>(scratch, panel, p.a.from(from * tile_rows, k_from), least(to * tile_rows, p.m) - from * tile_rows, k);
       const bool first = part == 0, last = part == d.parts - 1;
+      // The rows of A that are packed next: each tile fetches one, so that packing finds them near.
+      const int64_t next_from = !last ? from : piece < pieces - 1 ? to : next_row, next_k = last ? 0 : k_from + d.depth;
+      const int64_t wanted = rows || p.a.k_stride != 1 ? 0 : least(p.m - next_from * tile_rows, (to - from) * tile_rows);
       for (int64_t j = column_from; j < column_to; j++) {
         const float* b = packed + (part * column_panels + j) * d.steps * tile_columns;
         const int64_t columns = least(tile_columns, p.n - j * tile_columns);
@@ -112,7 +115,10 @@ inline void multiply_block(const Problem& p, const Depth& d, const float* packed
           } else {
             f.accumulate = f.accumulate || !first;
           }
-          tile_for<Product>(height, columns)(steps, a + (i - from) * panel, b, f, columns);
+          const int64_t tile = (j - column_from) * (to - from) + i - from;
+          const char* ahead = reinterpret_cast<const char*>(a + (i - from) * panel);
+          if (tile < wanted) ahead = static_cast<const char*>(p.a.from(next_from * tile_rows + tile, next_k).data);
+          tile_for<Product>(height, columns)(steps, a + (i - from) * panel, b, f, columns, ahead);
         }
       }
     }
@@ -136,7 +142,8 @@ template <class Product> inline void multiply_alone(const Problem& p, float* scr
   const int64_t panels = ceil_div(p.n, tile_columns);
   for (int64_t part = 0; part < d.parts; part++)
     pack_some<Product, tile_columns>(p.b, p.n, p.k, d, part, 0, panels, 0, d.steps, scratch);
-  multiply_block<Product>(p, d, scratch, nullptr, 0, ceil_div(p.m, tile_rows), 0, panels, scratch + packed_words(d, p.n));
+  const int64_t row_panels = ceil_div(p.m, tile_rows);
+  multiply_block<Product>(p, d, scratch, nullptr, 0, row_panels, 0, panels, row_panels, scratch + packed_words(d, p.n));
 }
 
 // How a product is cut for all threads; everything follows from sizes.
@@ -201,7 +208,9 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
       const int64_t column_from = column_panels * j / plan.column_parts, column_to = column_panels * (j + 1) / plan.column_parts;
       const size_t words = block_words(p, d, row_to - row_from, (column_to - column_from) * tile_columns);
       float* scratch = static_cast<float*>(context.scratch(thread, words * 4));
-      multiply_block<Product>(p, d, packed, rows, row_from, row_to, column_from, column_to, scratch);
+      // Chunks are claimed in turn: a guess that only moves memory nearer.
+      const int64_t next_row = row_panels * least(i + context.threads(), plan.row_parts) / plan.row_parts;
+      multiply_block<Product>(p, d, packed, rows, row_from, row_to, column_from, column_to, next_row, scratch);
     });
   }
 }
