@@ -50,19 +50,27 @@ inline void pack_some(const Source& x, int64_t outer, int64_t k, const Depth& d,
                               least(panel_to * Width, outer) - first, count);
 }
 
-// Packs all of A or B on all threads, about 64 KiB a chunk: some panels where k is adjacent, else some steps of all panels.
-template <class Product, int Width>
-inline void pack_together(const Source& x, int64_t outer, int64_t k, const Depth& d, Context& context, float* packed) {
-  const int64_t all = ceil_div(outer, Width);
-  const bool by_panel = x.k_stride == 1;
-  const int64_t panels = by_panel ? most(1, 16384 / (d.steps * Width)) : all;
-  const int64_t steps = by_panel ? d.steps : most(1, 1024 / (all * Width)) * 16;
-  const int64_t across = ceil_div(all, panels), along = ceil_div(d.steps, steps);
-  context.parallel(d.parts * across * along, [&](int64_t chunk, int) {
+// Packing of all of A or B in chunks of about 64 KiB: some panels where k is adjacent, else some steps of all panels.
+template <class Product, int Width> struct Packing {
+  Source x;
+  int64_t outer, k;
+  Depth depth;
+  float* packed;
+  int64_t all, panels, steps, across, along;
+  Packing(const Source& x, int64_t outer, int64_t k, const Depth& d, float* packed)
+      : x(x), outer(outer), k(k), depth(d), packed(packed), all(ceil_div(outer, Width)) {
+    const bool by_panel = x.k_stride == 1;
+    panels = by_panel ? most(1, 16384 / (d.steps * Width)) : all;
+    steps = by_panel ? d.steps : most(1, 1024 / (all * Width)) * 16;
+    across = ceil_div(all, panels);
+    along = ceil_div(d.steps, steps);
+  }
+  int64_t chunks() const { return depth.parts * across * along; }
+  void run(int64_t chunk) const {
     const int64_t part = chunk / (across * along), j = chunk / along % across * panels, s = chunk % along * steps;
-    pack_some<Product, Width>(x, outer, k, d, part, j, least(j + panels, all), s, least(s + steps, d.steps), packed);
-  });
-}
+    pack_some<Product, Width>(x, outer, k, depth, part, j, least(j + panels, all), s, least(s + steps, depth.steps), packed);
+  }
+};
 
 // Words that `multiply_block` needs.
 inline size_t block_words(const Problem& p, const Depth& d, int64_t panels, int64_t columns) {
@@ -189,18 +197,20 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
   const Plan plan = plan_for<Product>(whole);
   const Depth& d = plan.depth;
   float* packed = shared + plan.row_words;
-  const float* rows = nullptr;
-  if (plan.row_words > 0) {
-    pack_together<Product, tile_rows>(whole.a, whole.m, whole.k, d, context, shared);
-    rows = shared;
-  }
+  const float* rows = plan.row_words > 0 ? shared : nullptr;
+  const Packing<Product, tile_rows> rows_packing(whole.a, whole.m, whole.k, d, shared);
   for (int64_t column = 0; column < whole.n; column += plan.columns) {
     Problem p = whole;
     p.n = least(plan.columns, whole.n - column);
     p.b = whole.b.from(column, 0);
     p.finish.c = static_cast<char*>(whole.finish.c) + column * element_bytes(whole.finish.c_type);
     if (p.finish.bias) p.finish.bias += column;
-    pack_together<Product, tile_columns>(p.b, p.n, p.k, d, context, packed);
+    const Packing<Product, tile_columns> packing(p.b, p.n, p.k, d, packed);
+    const int64_t row_chunks = rows && column == 0 ? rows_packing.chunks() : 0;
+    context.parallel(row_chunks + packing.chunks(), [&](int64_t chunk, int) {
+      if (chunk < row_chunks) rows_packing.run(chunk);
+      else packing.run(chunk - row_chunks);
+    });
     const int64_t column_panels = ceil_div(p.n, tile_columns), row_panels = ceil_div(p.m, tile_rows);
     context.parallel(plan.row_parts * plan.column_parts, [&](int64_t chunk, int thread) {
       const int64_t i = chunk / plan.column_parts, j = chunk % plan.column_parts;

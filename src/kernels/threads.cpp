@@ -47,7 +47,7 @@ inline void pause() {
 // Spins for about 50 microseconds; says whether `ready` came true. Longer waits sleep: other programs need the cores too.
 template <class Ready> bool spin(Ready&& ready) {
 #if defined(__wasm__)
-  for (int i = 0; i < 4000; i++)
+  for (int i = 0; i < 40000; i++)
     if (ready()) return true;
 #else
   using Clock = std::chrono::steady_clock;
