@@ -1,6 +1,6 @@
 // What every command says to a person: errors, colours, numbers, and how heed is called here. Imports next to nothing, so that help is fast.
 
-import colours from "picocolors"
+import picocolors from "picocolors"
 import { HeedError } from "../tensor/errors.ts"
 
 /** A command that cannot go on for a reason a person can mend. */
@@ -80,4 +80,12 @@ export function interruptSignal(onFirst: () => void): { readonly signal: AbortSi
   }
 }
 
-export { colours }
+/** Colours where a person looks: both streams are a terminal, or FORCE_COLOR asks for them; never with NO_COLOR. */
+export const colours = picocolors.createColors(coloursWanted())
+
+function coloursWanted(): boolean {
+  const { NO_COLOR, FORCE_COLOR } = process.env
+  if (NO_COLOR) return false
+  if (FORCE_COLOR) return FORCE_COLOR !== "0"
+  return process.stdout.isTTY === true && process.stderr.isTTY === true
+}
