@@ -20,13 +20,13 @@ export const question: Question = {
       const step = compile((left: Tensor[], b: Tensor) => left.map(a => corner(a, b)), { device: "wasm" })
       const a = tensor(data, [n, n])
       const left = Array.from({ length: repeat }, () => a)
-      const fastest = (await timed(() => step(left, a), smoke ? 2 : 7))[0]!
+      const fastest = (await timed(() => step(left, a), smoke ? 2 : 20))[0]!
       const flops = (2 * n ** 3 * repeat) / (fastest / 1000)
       if ("problem" in peer) {
         rows.push({ ...skipped(name, `${peer.problem} (heed: ${(flops / 1e9).toFixed(1)} GFLOP/s)`, 1.5, 2.5) })
         continue
       }
-      const other = await peer.matmulFlops(data, n, smoke ? 2 : 7)
+      const other = await peer.matmulFlops(data, n, smoke ? 2 : 20)
       rows.push({
         name,
         value: flops / 1e9,
