@@ -1,5 +1,6 @@
 // The compiler: a graph becomes a flat program. The passes stand here in order.
 
+import { copyGraph } from "../tensor/graph.ts"
 import { isContiguous, sizeOf } from "../tensor/shape.ts"
 import type { Assignment, Tensor } from "../tensor/tensor.ts"
 import { emit } from "./emit.ts"
@@ -62,7 +63,7 @@ export function compileProgram(job: Job, options: CompileOptions): Program {
 export function* compilePasses(job: Job, options: CompileOptions): Generator<undefined, Program> {
   const { kernels, precision = "fp32", reuse = true, fuse = true, verify = false } = options
   const asked = [...job.outputs, ...job.updates.map(update => update.after)].map(t => t.current())
-  let roots = setPrecision(asked, precision)
+  let roots = setPrecision(copyGraph(asked), precision)
   yield
   roots = simplify(roots)
   yield
@@ -71,7 +72,7 @@ export function* compilePasses(job: Job, options: CompileOptions): Generator<und
   roots = simplify(roots)
   const before = job.updates.map(update => update.before)
   yield
-  const groups = findGroups([...roots, ...before], fuse)
+  const groups = yield* findGroups([...roots, ...before], fuse)
   yield
   const lowered = lower([...roots, ...before], kernels, groups)
   yield

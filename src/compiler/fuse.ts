@@ -22,7 +22,7 @@ export function isConstant(node: Node): boolean {
 }
 
 /** Groups by member. `roots` are values asked for from outside. `fuse: false` makes a group of every node. */
-export function findGroups(roots: readonly Tensor[], fuse: boolean): Map<Node, Group> {
+export function* findGroups(roots: readonly Tensor[], fuse: boolean): Generator<undefined, Map<Node, Group>> {
   const nodes = reachable(roots, { stopAtValues: true })
   const users = new Map<Node, Node[]>()
   for (const node of nodes)
@@ -34,7 +34,8 @@ export function findGroups(roots: readonly Tensor[], fuse: boolean): Map<Node, G
       }
   const asked = new Set(roots.map(t => t.node))
   const clusterOf = new Map<Node, Cluster>()
-  for (const node of nodes) {
+  for (const [i, node] of nodes.entries()) {
+    if (i % 64 === 63) yield // the longest pass: others may go on in between
     if (!node.op?.pointwise || isComputed(node) || (isConstant(node) && !asked.has(node) && !needsMemory(node, users)))
       continue
     let cluster = newCluster([node])

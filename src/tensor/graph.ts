@@ -62,3 +62,16 @@ export function rewrite(
   }
   return outputs.map(t => lookup(t.current()))
 }
+
+/** The same graph in nodes of its own, which stay as they are when somebody computes the original ones; leaves are shared. */
+export function copyGraph(outputs: readonly Tensor[]): Tensor[] {
+  return rewrite(
+    outputs,
+    (node, inputs) => {
+      if (!node.op || isComputed(node)) return null
+      const copy = createNode(node.op, inputs, node.attributes, node.outputs, { scope: node.scope, name: node.name })
+      return node.outputs.map((_, i) => new Tensor(copy, i))
+    },
+    { stopAtValues: true },
+  )
+}
