@@ -5,9 +5,9 @@ test("what a function captures may be computed while the function is compiled", 
   for (let round = 0; round < 5; round++) {
     let lazy = tensor([1, 2, 3])
     for (let i = 0; i < 80; i++) lazy = lazy.mul(0.99).add(round)
-    const shifted = compile((x: Tensor) => lazy.exp().mul(0).add(lazy).add(x))
+    const shifted = compile((x: Tensor) => lazy.tanh().mul(0).add(lazy).add(x))
     const [result] = await Promise.all([shifted(tensor([1, 1, 1])), evaluate(lazy)])
     const [actual, wanted] = [await result.read(), await lazy.add(1).read()]
-    for (const [i, value] of actual.entries()) expect(value).toBeCloseTo(wanted[i]!, 3)
+    for (const [i, value] of actual.entries()) expect(value).toBeCloseTo(wanted[i]!, 2)
   }
 })
