@@ -3,7 +3,8 @@
 
 import type { KernelCall, KernelChoice } from "../tensor/op.ts"
 import { constantOf, opcodeOf } from "../tensor/ops/pointwise.ts"
-import { formatShape, type Layout, reshapeLayout, type Shape, sizeOf } from "../tensor/shape.ts"
+import { type ReduceAttributes, reduceChoice } from "../tensor/ops/reduce.ts"
+import { formatShape, type Shape } from "../tensor/shape.ts"
 import { type DType, type Node, Tensor } from "../tensor/tensor.ts"
 import { type Group, isConstant } from "./fuse.ts"
 
@@ -104,8 +105,17 @@ export function elementwiseChoice(group: Group): { choice: KernelChoice; inputs:
   const shape = group.outputs[0]!.outputs[0]!.shape
   const names = group.members.filter(node => !isConstant(node)).map(node => node.op!.name)
   const label = `${names.join(" ") || "constant"} ${formatShape(shape)}`
-  if (group.reduction)
-    return { choice: reduceChoice(group.reduction, code), inputs: code.inputs, label: `reduce(${label})` }
+  const { reduction } = group
+  if (reduction) {
+    const facts = reduction.attributes as unknown as ReduceAttributes
+    const choice = reduceChoice(shape, facts, reduction.outputs[0]!.dtype, {
+      types: code.inputs.map(t => t.dtype),
+      code: code.words,
+      constants: code.constants,
+      result: code.results[0]!,
+    })
+    return { choice, inputs: code.inputs, label: `reduce(${label})` }
+  }
   const types: DType[] = [...code.inputs.map(t => t.dtype), ...group.outputs.map(node => node.outputs[0]!.dtype)]
   const choice: KernelChoice = {
     uses: ["pointwise"],
@@ -137,34 +147,4 @@ export function elementwiseChoice(group: Group): { choice: KernelChoice; inputs:
     },
   }
   return { choice, inputs: code.inputs, label }
-}
-
-function reduceChoice(reduction: Node, code: Code): KernelChoice {
-  const { kind, from, to } = reduction.attributes as { kind: string; from: number; to: number }
-  const x = reduction.inputs[0]!
-  const block = [sizeOf(x.shape.slice(0, from)), sizeOf(x.shape.slice(from, to)), sizeOf(x.shape.slice(to))] as const
-  const blocked = (layout: Layout): Layout | null => reshapeLayout(layout, block)
-  return {
-    uses: ["reduce"],
-    accepts: (_, layout) => blocked(layout) !== null,
-    calls: inputs => [
-      {
-        name: "reduce",
-        fields: {
-          operands: inputs.map((_, i) => ({ input: i })),
-          types: code.inputs.map(t => t.dtype),
-          strides: inputs.flatMap(layout => blocked(layout)!.strides),
-          code: code.words,
-          constants: code.constants,
-          result: code.results[0]!,
-          output: { output: 0 },
-          outputType: reduction.outputs[0]!.dtype,
-          kind,
-          outer: block[0],
-          size: block[1],
-          inner: block[2],
-        },
-      },
-    ],
-  }
 }

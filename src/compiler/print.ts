@@ -5,7 +5,7 @@ import { formatShape, type Layout } from "../tensor/shape.ts"
 import type { Node, Tensor } from "../tensor/tensor.ts"
 import type { Program } from "./compile.ts"
 import { callsOf } from "./emit.ts"
-import { bytesOf, type Placed, rootOf } from "./step.ts"
+import { type Placed, rootOf } from "./step.ts"
 
 function formatAttributes(node: Node): string {
   const parts = Object.entries(node.attributes).flatMap(([name, value]) => {
@@ -62,12 +62,4 @@ export function printProgram(program: Program): string {
     ...steps,
     `${program.calls} kernel calls; arena ${arenaBytes} bytes, ${(share * 100).toFixed(1)} % of all intermediates (${intermediateBytes} bytes)`,
   ].join("\n")
-}
-
-/** Bytes of every value a program computes, by label, largest first: where the memory goes. */
-export function largestValues(program: Program, count = 10): { label: string; bytes: number }[] {
-  return program.steps
-    .flatMap(step => step.outputs.map(output => ({ label: step.label, bytes: bytesOf(output.buffer) })))
-    .sort((a, b) => b.bytes - a.bytes)
-    .slice(0, count)
 }

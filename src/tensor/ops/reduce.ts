@@ -2,8 +2,8 @@
 
 import { checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
-import { applyOne, type OpRecord } from "../op.ts"
-import { formatShape, normalizeAxes, normalizeAxis, reshapeLayout, type Shape, sizeOf } from "../shape.ts"
+import { applyOne, type KernelChoice, type OpRecord } from "../op.ts"
+import { formatShape, type Layout, normalizeAxes, normalizeAxis, reshapeLayout, type Shape, sizeOf } from "../shape.ts"
 import type { DType, Tensor } from "../tensor.ts"
 import { broadcastTo, reshape } from "./move.ts"
 import { add, cast, div, eq, exp, log, mul, ne, opcodeOf, promote, stopGradient, sub, where } from "./pointwise.ts"
@@ -11,7 +11,8 @@ import { add, cast, div, eq, exp, log, mul, ne, opcodeOf, promote, stopGradient,
 /** Kinds of reduction, as kernels/table.ts codes them. */
 export type Reduction = "sum" | "max" | "min" | "prod" | "argmax" | "argmin" | "any" | "all"
 
-interface ReduceAttributes {
+/** Attributes of the reduction record. */
+export interface ReduceAttributes {
   readonly kind: Reduction
   /** First axis of the run, and the first axis behind it. */
   readonly from: number
@@ -61,38 +62,58 @@ function spread(y: Tensor, x: Tensor, { from, to }: ReduceAttributes): Tensor {
   return broadcastTo(reshape(y, kept), x.shape)
 }
 
+/** Elementwise code that gives the value to reduce, as kernels/table.ts describes it; `types` are those of its operands. */
+export interface ReductionCode {
+  readonly types: readonly DType[]
+  readonly code: readonly number[]
+  readonly constants: readonly number[]
+  readonly result: number
+}
+
+/** The kernel call that reduces a run of axes of what elementwise code gives, for operands of `shape`. */
+export function reduceChoice(
+  shape: Shape,
+  { kind, from, to }: ReduceAttributes,
+  outputType: DType,
+  code: ReductionCode,
+): KernelChoice {
+  const block = blockShape(shape, from, to)
+  const [outer, size, inner] = block
+  const blocked = (layout: Layout): Layout | null => reshapeLayout(layout, block)
+  return {
+    uses: ["reduce"],
+    accepts: (_, layout) => blocked(layout) !== null,
+    calls: inputs => [
+      {
+        name: "reduce",
+        fields: {
+          ...code,
+          operands: inputs.map((_, i) => ({ input: i })),
+          strides: inputs.flatMap(layout => blocked(layout)!.strides),
+          output: { output: 0 },
+          outputType,
+          kind,
+          outer,
+          size,
+          inner,
+        },
+      },
+    ],
+  }
+}
+
 /** The reduction record; `fuse` embeds elementwise producers through its code. */
 export const reduceRecord: OpRecord<ReduceAttributes> = {
   name: "reduce",
   prologue: true,
   shape: ([x], { kind, from, to }) => ({ shape: without(x!.shape, from, to), dtype: resultType(kind, x!.dtype) }),
-  kernel: ([x], { kind, from, to }, [y]) => {
-    const block = blockShape(x!.shape, from, to)
-    return {
-      uses: ["reduce"],
-      accepts: (_, layout) => reshapeLayout(layout, block) !== null,
-      calls: ([input]) => [
-        {
-          name: "reduce",
-          prologue: true,
-          fields: {
-            operands: [{ input: 0 }],
-            types: [x!.dtype],
-            strides: reshapeLayout(input!, block)!.strides,
-            code: [opcodeOf(`copy.${promote([x!.dtype])}`), 1, 0, 0, 0],
-            constants: [],
-            result: 1,
-            output: { output: 0 },
-            outputType: y!.dtype,
-            kind,
-            outer: block[0],
-            size: block[1],
-            inner: block[2],
-          },
-        },
-      ],
-    }
-  },
+  kernel: ([x], attributes, [y]) =>
+    reduceChoice(x!.shape, attributes, y!.dtype, {
+      types: [x!.dtype],
+      code: [opcodeOf(`copy.${promote([x!.dtype])}`), 1, 0, 0, 0],
+      constants: [],
+      result: 1,
+    }),
   loop: ([x], [out], { kind, from, to }) => {
     const [outer, n, inner] = blockShape(x!.shape, from, to)
     for (let o = 0; o < outer; o++)
