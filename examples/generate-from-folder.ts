@@ -16,7 +16,7 @@ await writeFile(join(folder, "tokenizer.json"), JSON.stringify(characters))
 
 const model = await loadModel(folder)
 const tokenizer = loadTokenizer(await readJsonFile(join(folder, "tokenizer.json")))
-console.log(`${model.family}, ${model.parameterCount()} random weights, context ${model.context}`)
+console.log(`${model.family}, ${model.parameterCount()} random weights, context ${model.config.context}`)
 
 let line = "once upon "
 for await (const event of generate(model, tokenizer, line, { maxNewTokens: 40, topP: 0.9, seed: 3, stop: "." })) {

@@ -4,7 +4,7 @@ import type { Command } from "commander"
 import { z } from "zod"
 import { declare, option } from "../config/index.ts"
 import { TokenDataset, worldWords } from "../data/index.ts"
-import type { Model } from "../models/index.ts"
+import type { LanguageModel } from "../models/index.ts"
 import { compile, dumpTo } from "../runtime/index.ts"
 import { fromHost, type Tensor } from "../tensor/index.ts"
 import { train } from "../train/index.ts"
@@ -60,13 +60,18 @@ function refuseShape(folder: string | undefined, flags: Flags): void {
 
 type Precision = "fp32" | "bf16"
 
-async function runOnce(model: Model, rows: number, context: number, precision: Precision): Promise<void> {
+async function runOnce(model: LanguageModel, rows: number, context: number, precision: Precision): Promise<void> {
   const forward = compile((ids: Tensor) => model.forward(ids).logits, { precision })
   model.eval()
   await forward(fromHost(new Int32Array(rows * context), [rows, context], "i32"))
 }
 
-async function trainOnce(model: Model, batchSize: number, context: number, precision: Precision): Promise<void> {
+async function trainOnce(
+  model: LanguageModel,
+  batchSize: number,
+  context: number,
+  precision: Precision,
+): Promise<void> {
   const corpus = new TokenDataset(new Int32Array(context + 1), Number(model.config.vocabulary))
   for await (const _ of train({
     model,

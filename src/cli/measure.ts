@@ -4,7 +4,7 @@
 import { checkStory, type PronounQuestion } from "../data/index.ts"
 import { generateIds } from "../generate/index.ts"
 import { type AttentionPatterns, attentionAt, attentionPatterns, tokenizeText } from "../inspect/index.ts"
-import type { Model } from "../models/index.ts"
+import type { LanguageModel } from "../models/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import { CommandError } from "./terminal.ts"
 
@@ -25,7 +25,7 @@ function lineEnd(tokenizer: Tokenizer): number {
 
 /** Lets a model tell stories, each from its beginning, and checks them. */
 export async function tellStories(
-  model: Model,
+  model: LanguageModel,
   tokenizer: Tokenizer,
   count: number,
   options: { readonly temperature: number; readonly seed: number },
@@ -52,7 +52,7 @@ export interface Answer {
 
 /** Asks questions, all in one batch. Questions without a prompt are left out. */
 export async function answer(
-  model: Model,
+  model: LanguageModel,
   tokenizer: Tokenizer,
   questions: readonly PronounQuestion[],
 ): Promise<Answer[]> {
@@ -108,7 +108,7 @@ export function placesOf(tokenizer: Tokenizer, question: PronounQuestion): { tex
 
 /** Every head's looks from the pronoun and from the last word: means over questions. */
 export async function headLooks(
-  model: Model,
+  model: LanguageModel,
   tokenizer: Tokenizer,
   questions: readonly PronounQuestion[],
 ): Promise<Readonly<Record<"pronoun" | "last", readonly HeadLook[]>>> {

@@ -3,7 +3,7 @@
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { FileError, openRun, readJsonFile } from "../files/index.ts"
-import { loadModel, type Model } from "../models/index.ts"
+import { type LanguageModel, languageModel, loadModel } from "../models/index.ts"
 import { loadTokenizer, type Tokenizer, type TokenizerConfiguration } from "../text/index.ts"
 import { CommandError } from "./terminal.ts"
 
@@ -12,7 +12,7 @@ export const runsFolder = "runs"
 
 /** A model and what belongs to it. */
 export interface OpenedModel {
-  readonly model: Model
+  readonly model: LanguageModel
   readonly tokenizer: Tokenizer
   /** The Hugging Face folder it was read from. */
   readonly folder: string
@@ -71,7 +71,7 @@ export async function openModel(folder?: string): Promise<OpenedModel> {
   if (wanted === null)
     throw new CommandError("--model: expected a folder, but got none, and there is no run yet", "train one: heed train")
   const found = await locate(wanted)
-  const model = await loadModel(found.folder)
+  const model = languageModel("--model", await loadModel(found.folder))
   if (!(await isThere(join(found.folder, "tokenizer.json"))))
     throw new FileError(
       `${found.folder}: expected a tokenizer.json beside the model, but there is none`,

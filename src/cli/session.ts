@@ -14,7 +14,7 @@ import {
   worldTokenizer,
 } from "../data/index.ts"
 import { readTextFile } from "../files/index.ts"
-import { familyOf, type Model } from "../models/index.ts"
+import { gpt2, type LanguageModel, llama } from "../models/index.ts"
 import { CharacterTokenizer, type Tokenizer, trainByteLevel, WordTokenizer } from "../text/index.ts"
 import { openTokenizer } from "./models.ts"
 import { CommandError } from "./terminal.ts"
@@ -124,20 +124,17 @@ export async function openCorpus(values: DataValues, context: number, known?: To
 }
 
 /** A new model of a shape. */
-export function makeModel(shape: ShapeValues, vocabulary: number, context: number, seed: number): Model {
+export function makeModel(shape: ShapeValues, vocabulary: number, context: number, seed: number): LanguageModel {
   const { model, layers, heads, keyValueHeads, width, inner, dropout } = shape
   if (model === "gpt2") {
     if (keyValueHeads !== undefined)
       throw new CommandError("model gpt2: expected no --key-value-heads, but got it", "use --model llama")
     const rates = { embeddingDropout: dropout, residualDropout: dropout, attentionDropout: dropout }
-    return familyOf("gpt2").build(
-      { vocabulary, context, layers, heads, width, inner: inner ?? null, ...rates },
-      { seed },
-    )
+    return gpt2.build({ vocabulary, context, layers, heads, width, inner: inner ?? null, ...rates }, { seed })
   }
   if (dropout > 0) throw new CommandError("model llama: expected no dropout, but got it", "use --model gpt2")
   // two thirds of 4 D for each of gate and up, in whole multiples of 32 (Shazeer 2020)
   const gated = inner ?? Math.ceil((width * 8) / 3 / 32) * 32
   const sizes = { vocabulary, context, layers, heads, groups: keyValueHeads ?? heads, width, inner: gated }
-  return familyOf("llama").build(sizes, { seed })
+  return llama.build(sizes, { seed })
 }

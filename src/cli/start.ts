@@ -9,7 +9,7 @@ import { declare, option } from "../config/index.ts"
 import { type PronounQuestion, pronounQuestions } from "../data/index.ts"
 import { createRun } from "../files/index.ts"
 import { tokenizeText } from "../inspect/index.ts"
-import type { Model } from "../models/index.ts"
+import type { LanguageModel } from "../models/index.ts"
 import { deviceInfo } from "../runtime/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import { train, trainingConfig } from "../train/index.ts"
@@ -122,7 +122,7 @@ async function freeFolder(): Promise<string> {
   }
 }
 
-async function showStories(model: Model, tokenizer: Tokenizer): Promise<void> {
+async function showStories(model: LanguageModel, tokenizer: Tokenizer): Promise<void> {
   const count = 64
   const { texts, grammatical, accepted } = await tellStories(model, tokenizer, count, { temperature: 0.7, seed: 1 })
   console.log(`\n${colours.bold("What it writes")}`)
@@ -134,7 +134,7 @@ async function showStories(model: Model, tokenizer: Tokenizer): Promise<void> {
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`
 
-async function showLooks(model: Model, tokenizer: Tokenizer): Promise<void> {
+async function showLooks(model: LanguageModel, tokenizer: Tokenizer): Promise<void> {
   const questions = pronounQuestions(2, 100)
   const shown = shownQuestion()
   const pair = [shown, twinOf(shown)]

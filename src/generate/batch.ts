@@ -1,5 +1,6 @@
 // Several prompts at once, in ids: greedy, drawn or by beam search. Short prompts are padded on the left, rows that end early on the right.
 
+import { languageModel } from "../models/language-model.ts"
 import type { Model } from "../models/model.ts"
 import { ValueError } from "../tensor/index.ts"
 import { beamSearch } from "./beams.ts"
@@ -33,10 +34,11 @@ export interface GeneratedBatch {
  * does. Throws ConfigError, ShapeError, ValueError.
  */
 export async function generateIds(
-  model: Model,
+  anyModel: Model,
   prompts: readonly ArrayLike<number>[],
   options: BatchOptions = {},
 ): Promise<GeneratedBatch> {
+  const model = languageModel("generateIds", anyModel)
   const { stepLogits = false, ...rest } = options
   const { config, run } = splitOptions(rest)
   refuseText(config, stepLogits)

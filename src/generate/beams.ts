@@ -1,7 +1,7 @@
 // Beam search: the few most likely beginnings are followed at once, finished texts are ranked by their probability and length
 // (Graves 2012; length penalty of Wu et al. 2016, stopping rules as in transformers).
 
-import type { Model } from "../models/model.ts"
+import type { LanguageModel } from "../models/language-model.ts"
 import { checkScores, logProbabilities, processScores } from "./choose.ts"
 import type { GenerationConfig } from "./config.ts"
 import { type Decoder, type DecoderOptions, withDecoder } from "./decoder.ts"
@@ -80,7 +80,7 @@ class Finished {
 
 /** Searches for the most likely texts after each prompt. A full context ends the texts as maxNewTokens does. */
 export async function beamSearch(
-  model: Model,
+  model: LanguageModel,
   prompts: readonly (readonly number[])[],
   config: GenerationConfig,
   options: BeamOptions,

@@ -1,5 +1,6 @@
 // One text, written token by token: an async generator of events that can be drawn, sent, counted and stopped at any moment.
 
+import { type LanguageModel, languageModel } from "../models/language-model.ts"
 import type { Model } from "../models/model.ts"
 import { ShapeError, ValueError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
@@ -67,11 +68,12 @@ export function splitOptions(options: GenerateOptions): { config: GenerationConf
  * with what there is. With beam search all tokens come at the end. Throws ConfigError, ShapeError, ValueError, TextError.
  */
 export async function* generate(
-  model: Model,
+  anyModel: Model,
   tokenizer: Tokenizer,
   prompt: Prompt,
   options: GenerateOptions = {},
 ): AsyncGenerator<GenerationEvent, void, void> {
+  const model = languageModel("generate", anyModel)
   const { config, run } = splitOptions(options)
   checkTokenizer(model, tokenizer)
   const ids = promptIds(model, tokenizer, prompt)
@@ -189,7 +191,7 @@ export function checkRoom(length: number, context: number, config: GenerationCon
 }
 
 /** Throws ValueError where a tokenizer knows more tokens than the model. */
-export function checkTokenizer(model: Model, tokenizer: Tokenizer): void {
+export function checkTokenizer(model: LanguageModel, tokenizer: Tokenizer): void {
   const { vocabulary } = model.config
   if (typeof vocabulary === "number" && tokenizer.vocabularySize > vocabulary)
     throw new ValueError(
@@ -199,7 +201,7 @@ export function checkTokenizer(model: Model, tokenizer: Tokenizer): void {
 }
 
 async function* beamEvents(
-  model: Model,
+  model: LanguageModel,
   tokenizer: Tokenizer,
   prompt: readonly number[],
   config: GenerationConfig,

@@ -1,5 +1,6 @@
 // What a model expects next, and how likely it finds given continuations.
 
+import { languageModel } from "../models/language-model.ts"
 import type { Model } from "../models/model.ts"
 import { chosenDevice, evaluateOn, read } from "../runtime/index.ts"
 import { type HostArray, type Tensor, ValueError } from "../tensor/index.ts"
@@ -26,8 +27,9 @@ export async function nextTokenProbabilities(
     throw new ValueError(`nextTokenProbabilities: expected k of at least 1, but got ${k}`)
   const chances = await readOne(
     inEvaluation(model, () => {
-      const { hidden } = model.forward(idsTensor(model, ids))
-      return model.project(hidden.select(1, -1)).cast("f32").softmax(-1) // [1 V]
+      const writer = languageModel("nextTokenProbabilities", model)
+      const { hidden } = writer.forward(idsTensor(writer, ids))
+      return writer.project(hidden.select(1, -1)).cast("f32").softmax(-1) // [1 V]
     }),
   )
   return Array.from(chances, (probability, id) => ({ id, probability }))
@@ -88,9 +90,10 @@ async function scoreTokens(
   const ids = [...whole.subarray(start)]
   const logs = await readOne(
     inEvaluation(model, () => {
-      const { hidden } = model.forward(idsTensor(model, whole))
+      const writer = languageModel("scoreContinuations", model)
+      const { hidden } = writer.forward(idsTensor(writer, whole))
       const asked = hidden.slice(1, start - 1, whole.length - 1) // [1 N D]
-      return model.project(asked).cast("f32").logSoftmax(-1) // [1 N V]
+      return writer.project(asked).cast("f32").logSoftmax(-1) // [1 N V]
     }),
   )
   const V = logs.length / ids.length

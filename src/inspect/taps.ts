@@ -24,20 +24,20 @@ export interface TapValue {
 
 /** What a model gave, and the inner values that were asked for by name. */
 export interface TappedRun {
-  /** [1 T V] */
+  /** [1 T V]; the last hidden states [1 T D] of a model without a head. */
   readonly logits: TapValue
   readonly taps: ReadonlyMap<string, TapValue>
 }
 
 /** Token ids as a batch of one, i32 [1 T]. Throws ShapeError, ValueError for ids that are none of the model's. */
 export function idsTensor(model: Model, ids: ArrayLike<number>): Tensor {
-  if (ids.length === 0 || ids.length > model.context)
+  const limit = (option: unknown): number => (typeof option === "number" ? option : Number.POSITIVE_INFINITY)
+  const [context, size] = [limit(model.config.context), limit(model.config.vocabulary)]
+  if (ids.length === 0 || ids.length > context)
     throw new ShapeError(
-      `inspect: expected 1 to ${model.context} tokens, the model's context, but got ${ids.length}`,
+      `inspect: expected 1 to ${context} tokens, the model's context, but got ${ids.length}`,
       ids.length === 0 ? "give a text" : "cut the text",
     )
-  const { vocabulary } = model.config
-  const size = typeof vocabulary === "number" ? vocabulary : Number.POSITIVE_INFINITY
   const wrong = Array.from(ids).find(id => !(Number.isInteger(id) && id >= 0 && id < size))
   if (wrong !== undefined)
     throw new ValueError(
@@ -65,10 +65,16 @@ export async function readTogether(tensors: readonly Tensor[]): Promise<HostArra
   return Promise.all(tensors.map(read))
 }
 
+/** Logits, or the last hidden states of a model without a head. */
+function answerOf(model: Model, ids: Tensor): Tensor {
+  const { logits, hidden } = model.forward(ids)
+  return logits ?? hidden
+}
+
 /** Names of everything that can be asked for, in the order it is computed. */
 export function tapsOf(model: Model, length = 1): string[] {
   const ids = idsTensor(model, new Int32Array(length))
-  return inEvaluation(model, () => tapNames([model.forward(ids).logits]))
+  return inEvaluation(model, () => tapNames([answerOf(model, ids)]))
 }
 
 /**
@@ -81,7 +87,7 @@ export async function runWithTaps(
   names: readonly string[] | RegExp,
 ): Promise<TappedRun> {
   const { outputs, taps } = inEvaluation(model, () => {
-    const { logits } = model.forward(idsTensor(model, ids))
+    const logits = answerOf(model, idsTensor(model, ids))
     const all = tapNames([logits])
     const wanted = new Set(names instanceof RegExp ? all.filter(name => name.search(names) >= 0) : names)
     const unknown = [...wanted].filter(name => !all.includes(name))

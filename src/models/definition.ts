@@ -17,14 +17,19 @@ export interface ModelDefinition<O extends Options, M extends Model> {
   readonly name: string
   /** Its options; the first alias of each is its published name. */
   readonly config: Declaration<O>
-  /** Published architecture of each value of the option `head`. */
-  readonly architectures: Readonly<Record<string, string>>
+  /** Published architecture of each value of the option `head`; of several, the first is written. */
+  readonly architectures: Readonly<Record<string, string | readonly string[]>>
   readonly build: (config: ValuesOf<Declaration<O>>, init: Initializer) => M
-  readonly weights: WeightTable<ValuesOf<Declaration<O>>>
+  /** Published names of weights; a function where they depend on the options. */
+  readonly weights:
+    | WeightTable<ValuesOf<Declaration<O>>>
+    | ((config: ValuesOf<Declaration<O>>) => WeightTable<ValuesOf<Declaration<O>>>)
   /** How values of options are published where they differ. */
   readonly codecs?: Readonly<Record<string, Codec>>
   /** Further published keys that change nothing. */
   readonly harmless?: readonly string[]
+  /** Further published keys that must have one of these values where they stand, or other values than elsewhere. */
+  readonly fixed?: Readonly<Record<string, readonly unknown[]>>
   /** Checks options against each other; throws ValueError. */
   readonly check?: (config: ValuesOf<Declaration<O>>) => void
 }
@@ -43,8 +48,9 @@ export interface ReadConfigOptions {
 export interface ModelFamily<C = Readonly<Record<string, unknown>>, M extends Model = Model> {
   readonly name: string
   readonly declaration: Declaration
-  readonly architectures: Readonly<Record<string, string>>
-  readonly weights: WeightTable
+  readonly architectures: Readonly<Record<string, readonly string[]>>
+  /** Published names of the weights of a model of these options. */
+  weightsOf(config: C): WeightTable
   /** A model with random weights; options that are left out have their defaults. Throws ConfigError, ValueError. */
   build(config?: { readonly [K in keyof C]?: C[K] | undefined }, init?: InitializerOptions): M
   /** The options of a published configuration. Throws ConfigError, ValueError for what is unknown or not built here. */
@@ -61,7 +67,14 @@ export function defineModel<O extends Options, M extends Model>(
   definition: ModelDefinition<O, M>,
 ): ModelFamily<ValuesOf<Declaration<O>>, M> {
   type Config = ValuesOf<Declaration<O>>
-  const { name, config: declaration, architectures, weights, codecs = {} } = definition
+  const { name, config: declaration, weights, codecs = {} } = definition
+  const architectures = Object.fromEntries(
+    Object.entries(definition.architectures).map(([head, names]) => [
+      head,
+      typeof names === "string" ? [names] : names,
+    ]),
+  )
+  const fixed = { ...fixedKeys, ...definition.fixed }
   const harmless = new Set([...harmlessKeys, ...(definition.harmless ?? [])])
   const publishedName = (key: string): string => declaration.options[key]!.aliases[0] ?? key
 
@@ -79,11 +92,11 @@ export function defineModel<O extends Options, M extends Model>(
     if (wanted !== undefined) return { head: wanted }
     if (list === undefined || list === null) return {}
     const found = Object.entries(architectures).find(
-      ([, architecture]) => Array.isArray(list) && list[0] === architecture,
+      ([, names]) => Array.isArray(list) && names.includes(list[0] as string),
     )
     if (!found)
       throw new ValueError(
-        `${source}: expected architectures to be one of ${Object.values(architectures).join(", ")}, but got ${JSON.stringify(list)}`,
+        `${source}: expected architectures to be one of ${Object.values(architectures).flat().join(", ")}, but got ${JSON.stringify(list)}`,
         `choose one: { head: ${Object.keys(architectures)
           .map(head => JSON.stringify(head))
           .join(" | ")} }`,
@@ -95,7 +108,7 @@ export function defineModel<O extends Options, M extends Model>(
     name,
     declaration,
     architectures,
-    weights,
+    weightsOf: config => (typeof weights === "function" ? weights(config) : weights) as WeightTable,
     build: (config = {}, init = {}) => definition.build(checked(config, name), new Initializer(init)).adoptNames(),
     readConfig: (published, { source = "config.json", ignore = [], head } = {}) => {
       const left = new Set(ignore)
@@ -104,9 +117,11 @@ export function defineModel<O extends Options, M extends Model>(
         const own = declaration.keyOf(key)
         if (own !== undefined) input[key] = codecs[own] ? codecs[own].read(value) : value
         else if (key === "id2label") input.labels = labelsOf(value)
-        else if (Object.hasOwn(fixedKeys, key)) checkFixed(source, key, value)
+        else if (Object.hasOwn(fixed, key)) checkFixed(source, key, value, fixed[key]!)
         else if (!harmless.has(key) && !key.startsWith("_") && !left.has(key)) input[key] = value // refused, with the nearest name
       }
+      if (input.labels === undefined && typeof published.num_labels === "number")
+        input.labels = Array.from({ length: published.num_labels }, (_, i) => `LABEL_${i}`)
       if (declaration.keyOf("labels") === undefined) delete input.labels
       return checked(input, source)
     },
@@ -114,7 +129,7 @@ export function defineModel<O extends Options, M extends Model>(
       const out: Record<string, unknown> = {}
       for (const key of Object.keys(declaration.options)) {
         const value = (config as Record<string, unknown>)[key]
-        if (key === "head") out.architectures = [architectures[value as string]!]
+        if (key === "head") out.architectures = [architectures[value as string]![0]!]
         else if (key === "labels") Object.assign(out, labelKeys(value as readonly string[]))
         else out[publishedName(key)] = codecs[key] ? codecs[key].write(value) : value
       }

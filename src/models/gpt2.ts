@@ -11,20 +11,15 @@ import {
   LayerNorm,
   PreNormBlock,
   SelfAttention,
+  throughBlocks,
 } from "../nn/index.ts"
 import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { CausalHead, ClassificationHead } from "./heads.ts"
-import {
-  type CacheRequest,
-  checkIds,
-  type ForwardOptions,
-  Model,
-  type ModelOutput,
-  maskOf,
-  positionsOf,
-  withOutputs,
-} from "./model.ts"
+import { ClassificationHead, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
+import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./inputs.ts"
+import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
+import type { ForwardOptions } from "./model.ts"
+import { withOutputs } from "./outputs.ts"
 import { activationCodec, kinds, sharedOptions } from "./published.ts"
 
 const config = declare(
@@ -93,7 +88,7 @@ const config = declare(
 export type GPT2Config = ValuesOf<typeof config>
 
 /** GPT-2 with a head. */
-export class GPT2 extends Model {
+export class GPT2 extends LanguageModel {
   readonly family = "gpt2"
   readonly config: GPT2Config
   readonly tokens: Embedding
@@ -101,7 +96,7 @@ export class GPT2 extends Model {
   readonly dropout: Dropout
   readonly blocks: readonly PreNormBlock[]
   readonly norm: LayerNorm
-  readonly head: CausalHead | ClassificationHead
+  readonly head: VocabularyHead | ClassificationHead
 
   constructor(config: GPT2Config, init: Initializer) {
     super()
@@ -114,7 +109,7 @@ export class GPT2 extends Model {
     this.norm = new LayerNorm(init, width, { epsilon })
     this.head =
       config.head === "causal"
-        ? new CausalHead(init, this.tokens, { tied: config.tieEmbeddings, deviation })
+        ? new VocabularyHead(init, this.tokens, { tied: config.tieEmbeddings, deviation })
         : new ClassificationHead(init, width, {
             classes: config.labels.length,
             deviation,
@@ -131,23 +126,30 @@ export class GPT2 extends Model {
     return this.config.layers
   }
 
-  forward(ids: Tensor, options: ForwardOptions = {}): ModelOutput {
+  forward(ids: Tensor, options: ForwardOptions = {}): LanguageOutput {
     checkIds("gpt2", ids, this.context)
+    checkOptions("gpt2", options, decoderOptions)
     const { cache, offset, outputs } = options
     const shared = { ...maskOf(ids, options), ...(offset ? { offset } : {}) }
-    const embedded = this.tokens.forward(ids).add(this.positions.forward(positionsOf(ids, options)))
-    let x = this.tap("hidden.0", this.dropout.forward(embedded))
-    for (const [i, block] of this.blocks.entries()) {
-      x = block.forward(x, cache ? { ...shared, cache: cache.layers[i]! } : shared)
-      if (i < this.depth - 1) x = this.tap(`hidden.${i + 1}`, x)
-    }
-    const hidden = this.tap(`hidden.${this.depth}`, this.norm.forward(x)) // [B T D]
-    return withOutputs({ hidden, ...this.head.forward(hidden, ids, options) }, outputs, this.depth)
+    const x = embedded(this.tokens, ids).add(this.positions.forward(positionsOf(ids, options)))
+    const hidden = throughBlocks(
+      this.dropout.forward(x),
+      this.blocks,
+      (block, x, i) => block.forward(x, cache ? { ...shared, cache: cache.layers[i]! } : shared),
+      this.norm,
+    ) // [B T D]
+    return withOutputs({ hidden, ...this.#score(hidden, ids, options) }, outputs, this.depth)
+  }
+
+  #score(hidden: Tensor, ids: Tensor, options: ForwardOptions): HeadOutput {
+    const { head } = this
+    if (head instanceof VocabularyHead) return head.forward(hidden, nextTokens(ids, options))
+    return head.forward(hidden, ids, options)
   }
 
   project(hidden: Tensor): Tensor {
     const { head } = this
-    if (head instanceof CausalHead) return head.project(hidden)
+    if (head instanceof VocabularyHead) return head.project(hidden)
     throw new HeedError("project: expected a causal model, but got a classifier", 'build it with head "causal"')
   }
 
@@ -188,7 +190,7 @@ function block(config: GPT2Config, init: Initializer, layer: number): PreNormBlo
 export const gpt2 = defineModel({
   name: "gpt2",
   config,
-  architectures: { causal: "GPT2LMHeadModel", classification: "GPT2ForSequenceClassification" },
+  architectures: { causal: ["GPT2LMHeadModel", "GPT2Model"], classification: "GPT2ForSequenceClassification" },
   build: (config, init) => new GPT2(config, init),
   codecs: { activation: activationCodec },
   harmless: [
@@ -207,6 +209,7 @@ export const gpt2 = defineModel({
   },
   weights: {
     prefix: "transformer.",
+    heads: ["lm_head.", "score."],
     rules: [
       ["transformer.wte.weight", "tokens.weight"],
       ["transformer.wpe.weight", "positions.weight"],
@@ -221,7 +224,7 @@ export const gpt2 = defineModel({
       ["transformer.h.*.mlp.c_proj.weight", "blocks.*.feedForward.down.weight", "transposed"],
       ["transformer.h.*.mlp.c_proj.bias", "blocks.*.feedForward.down.bias"],
       ["transformer.ln_f.*", "norm.*"],
-      ["lm_head.weight", "head.output.weight", "tied"],
+      ["lm_head.weight", "head.weight", "tied"],
       ["score.weight", "head.score.weight"],
     ],
     skipped: ["transformer.h.*.attn.bias", "transformer.h.*.attn.masked_bias"],

@@ -21,55 +21,71 @@ import {
 import { formatShape } from "../tensor/shape.ts"
 import type { ForwardOptions } from "./model.ts"
 
-/** Logits and loss of a head. */
+/** Logits and loss of a head; of tokens [… V], of classes [B N]. */
 export interface HeadOutput {
   readonly logits: Tensor
   readonly loss?: Tensor
 }
 
-/** Next-token logits: hidden [B T D] -> [B T V], with weights of its own or those of the token embedding. */
-export class CausalHead extends Module {
-  readonly output: Linear | null
+/** Options of VocabularyHead. */
+export interface VocabularyOptions {
+  /** true: the rows of the token embedding are the output weights. */
+  readonly tied: boolean
+  readonly deviation: number
+  /** Whether a bias [V] is added; false by default. */
+  readonly bias?: boolean
+}
+
+/** Logits of tokens: hidden [… D] -> [… V], with weights of its own or those of the token embedding. */
+export class VocabularyHead extends Module {
+  /** [V D]; null where the embedding's rows serve. */
+  readonly weight: Parameter | null
+  /** [V] */
+  readonly bias: Parameter | null
   readonly #tied: Embedding | null
 
-  constructor(init: Initializer, tokens: Embedding, options: { readonly tied: boolean; readonly deviation: number }) {
+  constructor(init: Initializer, tokens: Embedding, { tied, deviation, bias = false }: VocabularyOptions) {
     super()
     const [V, D] = tokens.weight.shape as [number, number]
-    this.#tied = options.tied ? tokens : null
-    this.output = options.tied ? null : new Linear(init, D, V, { bias: false, deviation: options.deviation })
+    this.#tied = tied ? tokens : null
+    this.weight = tied ? null : init.normal([V, D], deviation)
+    this.bias = bias ? init.constant([V], 0) : null
   }
 
-  get #weight(): Parameter {
-    return (this.#tied ?? this.output!).weight
+  get #rows(): Parameter {
+    return this.weight ?? this.#tied!.weight
   }
 
   /** Logits [… V] of hidden [… D]. */
   project(hidden: Tensor): Tensor {
-    return linear(hidden, this.#weight)
+    return linear(hidden, this.#rows, this.bias ?? undefined)
   }
 
-  forward(hidden: Tensor, ids: Tensor, { labels, targets }: ForwardOptions): HeadOutput {
-    if (labels && targets)
-      throw new ValueError(
-        "forward: expected labels or targets, but got both",
-        "targets are labels that are shifted already",
-      )
+  /** Logits, and the mean loss where each position [B T] has a target (-100: none). Throws ShapeError. */
+  forward(hidden: Tensor, targets?: Tensor | null): HeadOutput {
     const logits = this.project(hidden)
-    const next = targets ?? (labels ? shifted(labels, ids) : null)
-    if (!next) return { logits }
-    if (formatShape(next.shape) !== formatShape(ids.shape))
-      throw new ShapeError(`targets: expected ${formatShape(ids.shape)} as ids, but got ${formatShape(next.shape)}`)
+    if (!targets) return { logits }
+    const positions = hidden.shape.slice(0, -1)
+    if (formatShape(targets.shape) !== formatShape(positions))
+      throw new ShapeError(`targets: expected ${formatShape(positions)} as ids, but got ${formatShape(targets.shape)}`)
     // not from the logits: where only the loss is asked for, they never exist
-    return { logits, loss: linearCrossEntropy(hidden, this.#weight, next) }
+    return { logits, loss: linearCrossEntropy(hidden, this.#rows, targets, this.bias ? { bias: this.bias } : {}) }
   }
 }
 
-/** Each position's target is the label behind it; the last has none. */
-function shifted(labels: Tensor, ids: Tensor): Tensor {
-  if (formatShape(labels.shape) !== formatShape(ids.shape))
-    throw new ShapeError(`labels: expected ${formatShape(ids.shape)} as ids, but got ${formatShape(labels.shape)}`)
-  const [B] = labels.shape as [number]
-  return concat([labels.slice(1, 1), full([B, 1], -100, "i32")], 1)
+/** What each position of ids [B T] shall predict: the targets, or the labels behind it; the last has none. Null without either. */
+export function nextTokens(ids: Tensor, { labels, targets }: ForwardOptions): Tensor | null {
+  if (labels && targets)
+    throw new ValueError(
+      "forward: expected labels or targets, but got both",
+      "targets are labels that are shifted already",
+    )
+  if (!labels) return targets ?? null
+  const [B, T] = ids.shape as [number, number]
+  if (formatShape(labels.shape) !== formatShape([B, T]))
+    throw new ShapeError(`labels: expected ${formatShape([B, T])} as ids, but got ${formatShape(labels.shape)}`)
+  const last = full([B, 1], -100, "i32")
+  return T === 1 ? last : concat([labels.slice(1, 1), last], 1)
 }
 
 /** What a classifier answers: a number, one of several classes, or any of several. */
@@ -101,7 +117,7 @@ export class ClassificationHead extends Module {
     const [B, T, D] = hidden.shape as [number, number, number]
     const rows = hidden.reshape([B * T, D])
     const logits = this.score.forward(gather(rows, this.#last(ids).add(arange(0, B * T, T))))
-    return labels ? { logits, loss: this.#loss(logits, labels) } : { logits }
+    return labels ? { logits, loss: classificationLoss(logits, labels, this.#options.kind) } : { logits }
   }
 
   /** Position of each row's last token, i32 [B]. */
@@ -119,26 +135,26 @@ export class ClassificationHead extends Module {
     const first = argmax(ids.eq(padToken).cast("i32"), 1) // 0 where there is none, or the row is padded on the left
     return first.add(T - 1).sub(first.gt(0).cast("i32").mul(T))
   }
+}
 
-  #loss(logits: Tensor, labels: Tensor): Tensor {
-    const { classes } = this.#options
-    const derived =
-      classes === 1
-        ? "regression"
-        : labels.dtype === "f32"
-          ? "multi_label_classification"
-          : "single_label_classification"
-    switch (this.#options.kind ?? derived) {
-      case "regression": {
-        const wanted = labels.cast("f32")
-        return classes === 1
-          ? meanSquaredError(logits.reshape([-1]), wanted.reshape([-1]))
-          : meanSquaredError(logits, wanted)
-      }
-      case "multi_label_classification":
-        return binaryCrossEntropyWithLogits(logits, labels.cast("f32"))
-      case "single_label_classification":
-        return crossEntropy(logits, labels)
+/**
+ * Mean loss of a classifier's logits [B N]: squared error for numbers f32 [B] or [B N], cross-entropy for classes i32 [B], binary
+ * cross-entropy for sets of classes f32 [B N]. Without a kind, one class means numbers and labels in f32 sets.
+ */
+export function classificationLoss(logits: Tensor, labels: Tensor, kind?: ClassificationKind | null): Tensor {
+  const classes = logits.shape.at(-1)!
+  const derived =
+    classes === 1 ? "regression" : labels.dtype === "f32" ? "multi_label_classification" : "single_label_classification"
+  switch (kind ?? derived) {
+    case "regression": {
+      const wanted = labels.cast("f32")
+      return classes === 1
+        ? meanSquaredError(logits.reshape([-1]), wanted.reshape([-1]))
+        : meanSquaredError(logits, wanted)
     }
+    case "multi_label_classification":
+      return binaryCrossEntropyWithLogits(logits, labels.cast("f32"))
+    case "single_label_classification":
+      return crossEntropy(logits, labels)
   }
 }

@@ -7,11 +7,34 @@ export {
   type PublishedConfig,
   type ReadConfigOptions,
 } from "./definition.ts"
+export {
+  type DecodeOptions,
+  type Encoded,
+  EncoderDecoder,
+  type EncoderDecoderOutput,
+  shiftRight,
+} from "./encoder-decoder.ts"
 export { GPT2, type GPT2Config, gpt2 } from "./gpt2.ts"
-export { CausalHead, ClassificationHead, type ClassificationKind, type ClassificationOptions } from "./heads.ts"
+export {
+  ClassificationHead,
+  type ClassificationKind,
+  type ClassificationOptions,
+  classificationLoss,
+  type HeadOutput,
+  nextTokens,
+  VocabularyHead,
+  type VocabularyOptions,
+} from "./heads.ts"
+export {
+  type CacheRequest,
+  describeModel,
+  LanguageModel,
+  type LanguageOutput,
+  languageModel,
+} from "./language-model.ts"
 export { Llama, type LlamaConfig, llama } from "./llama.ts"
 export { families, familyOf, type LoadModelOptions, loadModel, modelFiles, modelFrom, saveModel } from "./load.ts"
-export { type CacheRequest, type ForwardOptions, Model, type ModelOutput, type OutputRequest } from "./model.ts"
+export { type ForwardOptions, Model, type ModelOutput, type OutputRequest } from "./model.ts"
 export {
   type LoadOptions,
   loadWeights,

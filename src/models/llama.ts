@@ -12,20 +12,15 @@ import {
   RMSNorm,
   rotationOf,
   SelfAttention,
+  throughBlocks,
 } from "../nn/index.ts"
 import { type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { CausalHead } from "./heads.ts"
-import {
-  type CacheRequest,
-  checkIds,
-  type ForwardOptions,
-  Model,
-  type ModelOutput,
-  maskOf,
-  positionsOf,
-  withOutputs,
-} from "./model.ts"
+import { nextTokens, VocabularyHead } from "./heads.ts"
+import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./inputs.ts"
+import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
+import type { ForwardOptions } from "./model.ts"
+import { withOutputs } from "./outputs.ts"
 import { activationCodec, kinds, ropeScalingCodec, sharedOptions } from "./published.ts"
 import { stacked } from "./weights.ts"
 
@@ -77,13 +72,13 @@ export type LlamaConfig = ValuesOf<typeof config>
 const headWidthOf = ({ headWidth, width, heads }: LlamaConfig): number => headWidth ?? width / heads
 
 /** Llama with its next-token head. */
-export class Llama extends Model {
+export class Llama extends LanguageModel {
   readonly family = "llama"
   readonly config: LlamaConfig
   readonly tokens: Embedding
   readonly blocks: readonly PreNormBlock[]
   readonly norm: RMSNorm
-  readonly head: CausalHead
+  readonly head: VocabularyHead
 
   constructor(config: LlamaConfig, init: Initializer) {
     super()
@@ -92,7 +87,7 @@ export class Llama extends Model {
     this.tokens = new Embedding(init, config.vocabulary, width, { deviation })
     this.blocks = Array.from({ length: config.layers }, () => block(config, init))
     this.norm = new RMSNorm(init, width, { epsilon })
-    this.head = new CausalHead(init, this.tokens, { tied: config.tieEmbeddings, deviation })
+    this.head = new VocabularyHead(init, this.tokens, { tied: config.tieEmbeddings, deviation })
   }
 
   get context(): number {
@@ -103,19 +98,20 @@ export class Llama extends Model {
     return this.config.layers
   }
 
-  forward(ids: Tensor, options: ForwardOptions = {}): ModelOutput {
+  forward(ids: Tensor, options: ForwardOptions = {}): LanguageOutput {
     checkIds("llama", ids, this.#reach)
+    checkOptions("llama", options, decoderOptions)
     const { cache, offset, outputs } = options
     const { theta, context, ropeScaling: scaling } = this.config
     const rotation = rotationOf(positionsOf(ids, options), { width: headWidthOf(this.config), theta, context, scaling })
     const shared = { rotation, ...maskOf(ids, options), ...(offset ? { offset } : {}) }
-    let x = this.tap("hidden.0", this.tokens.forward(ids))
-    for (const [i, block] of this.blocks.entries()) {
-      x = block.forward(x, cache ? { ...shared, cache: cache.layers[i]! } : shared)
-      if (i < this.depth - 1) x = this.tap(`hidden.${i + 1}`, x)
-    }
-    const hidden = this.tap(`hidden.${this.depth}`, this.norm.forward(x)) // [B T D]
-    return withOutputs({ hidden, ...this.head.forward(hidden, ids, options) }, outputs, this.depth)
+    const hidden = throughBlocks(
+      embedded(this.tokens, ids),
+      this.blocks,
+      (block, x, i) => block.forward(x, cache ? { ...shared, cache: cache.layers[i]! } : shared),
+      this.norm,
+    ) // [B T D]
+    return withOutputs({ hidden, ...this.head.forward(hidden, nextTokens(ids, options)) }, outputs, this.depth)
   }
 
   project(hidden: Tensor): Tensor {
@@ -186,6 +182,7 @@ export const llama = defineModel({
   },
   weights: {
     prefix: "model.",
+    heads: ["lm_head."],
     rules: [
       ["model.embed_tokens.weight", "tokens.weight"],
       ["model.layers.*.input_layernorm.weight", "blocks.*.attentionNorm.weight"],
@@ -203,7 +200,7 @@ export const llama = defineModel({
       ),
       ["model.layers.*.mlp.down_proj.*", "blocks.*.feedForward.down.*"],
       ["model.norm.weight", "norm.weight"],
-      ["lm_head.weight", "head.output.weight", "tied"],
+      ["lm_head.weight", "head.weight", "tied"],
     ],
     skipped: ["model.layers.*.self_attn.rotary_emb.inv_freq"],
   },

@@ -137,9 +137,8 @@ export const fixedKeys: Readonly<Record<string, readonly unknown[]>> = {
   rope_interleaved: [false, null],
 }
 
-/** Checks a key of `fixedKeys`. Throws ValueError. */
-export function checkFixed(source: string, key: string, value: unknown): void {
-  const allowed = fixedKeys[key]!
+/** Checks a key that must have one of the allowed values. Throws ValueError. */
+export function checkFixed(source: string, key: string, value: unknown, allowed: readonly unknown[]): void {
   const empty = typeof value === "object" && value !== null && Object.keys(value).length === 0
   if (!allowed.includes(value) && !(empty && allowed.includes(null)))
     throw new ValueError(

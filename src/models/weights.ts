@@ -27,8 +27,14 @@ export type WeightRule<C = Readonly<Record<string, unknown>>> = readonly [
 export interface WeightTable<C = Readonly<Record<string, unknown>>> {
   /** The first rule that fits counts. */
   readonly rules: readonly WeightRule<C>[]
-  /** Beginning of published names that files of the bare model leave out. */
+  /** Beginning of published names that files of the bare model leave out; files of a headed model may have it all the same. */
   readonly prefix?: string
+  /** true: this is the bare model, which is written without the prefix. */
+  readonly bare?: boolean
+  /** Beginnings of published names of heads: in a file, those of a head that this model does not have are left aside. */
+  readonly heads?: readonly string[]
+  /** Old endings of published names and what they became ("LayerNorm.gamma"). */
+  readonly renamed?: readonly (readonly [old: string, now: string])[]
   /** Published names of what is no weight (masks that old versions saved). */
   readonly skipped?: readonly string[]
 }
@@ -91,11 +97,13 @@ export interface PublishedPart {
 
 /** The published weights that hold one of ours. Throws HeedError where the table lacks it. */
 export function publishedParts(model: Model, family: ModelFamily, path: string): readonly PublishedPart[] {
+  const { rules, prefix = "", bare = false } = family.weightsOf(model.config)
   const parts: PublishedPart[] = []
-  for (const [published, own, mark] of family.weights.rules) {
+  for (const [published, own, mark] of rules) {
     const stars = match(own, path)
     if (!stars) continue
-    const name = fill(published, stars)
+    const full = fill(published, stars)
+    const name = bare && full.startsWith(prefix) ? full.slice(prefix.length) : full
     if (typeof mark === "object") parts.push({ name, transposed: false, rows: mark.rows(model.config) })
     else if (parts.length === 0) return [{ name, transposed: mark === "transposed", rows: null }]
   }
@@ -107,7 +115,8 @@ export function publishedParts(model: Model, family: ModelFamily, path: string):
 }
 
 /** Whether a published name that no weight asks for may stand in a file. */
-function isExtra({ prefix = "", rules, skipped = [] }: WeightTable, published: string): boolean {
+function isExtra({ prefix = "", rules, skipped = [], heads = [] }: WeightTable, published: string): boolean {
+  if (heads.some(head => published.startsWith(head))) return true
   const names = published.startsWith(prefix) ? [published] : [published, prefix + published]
   const patterns = [...skipped, ...rules.flatMap(([pattern, , mark]) => (mark === "tied" ? [pattern] : []))]
   return names.some(name => patterns.some(pattern => match(pattern, name)))
@@ -145,6 +154,15 @@ interface Located extends PublishedPart {
   readonly stored: string
 }
 
+/** Names as they are published today, and as they stand in the file. */
+function storedNames({ renamed = [] }: WeightTable, names: readonly string[]): Map<string, string> {
+  const today = (name: string): string => {
+    const old = renamed.find(([ending]) => name.endsWith(ending))
+    return old ? name.slice(0, -old[0].length) + old[1] : name
+  }
+  return new Map(names.map(name => [today(name), name]))
+}
+
 /** Where each weight is found. Throws HeedError for unknown and missing names, ShapeError for shapes that differ. */
 function locate(
   model: Model,
@@ -153,22 +171,28 @@ function locate(
   partial: boolean,
 ): Map<Parameter, readonly Located[]> {
   const where = source.path ?? "weights"
-  const { prefix = "" } = family.weights
-  const unclaimed = new Set(source.names)
+  const table = family.weightsOf(model.config)
+  const { prefix = "" } = table
+  const stored = storedNames(table, source.names)
+  const unclaimed = new Set(stored.keys())
   const found = new Map<Parameter, readonly Located[]>()
   const missing: string[] = []
   const own = model.state()
   for (const [path, parameter] of own) {
     const parts = publishedParts(model, family, path).map(part => {
-      const bare = part.name.startsWith(prefix) ? part.name.slice(prefix.length) : part.name
-      return { ...part, stored: !unclaimed.has(part.name) && unclaimed.has(bare) ? bare : part.name }
+      const other = part.name.startsWith(prefix) ? part.name.slice(prefix.length) : prefix + part.name
+      return { ...part, stored: !stored.has(part.name) && stored.has(other) ? other : part.name }
     })
-    const absent = parts.filter(part => !unclaimed.has(part.stored))
+    const absent = parts.filter(part => !stored.has(part.stored))
     for (const part of parts) unclaimed.delete(part.stored)
     if (absent.length > 0) missing.push(...absent.map(part => part.name))
-    if (absent.length === 0) found.set(parameter, parts)
+    if (absent.length === 0)
+      found.set(
+        parameter,
+        parts.map(part => ({ ...part, stored: stored.get(part.stored)! })),
+      )
   }
-  const unknown = [...unclaimed].filter(name => !isExtra(family.weights, name))
+  const unknown = [...unclaimed].filter(name => !isExtra(table, name))
   if (unknown.length > 0)
     throw new HeedError(
       `${where}: expected weights of a ${family.name} model, but got unknown ${listed(unknown)}`,

@@ -1,7 +1,7 @@
 // Residual blocks: what is attended to and computed is added to a stream, with normalization before (GPT-2, Llama) or after (the
 // original Transformer, BERT).
 
-import type { Tensor } from "../tensor/index.ts"
+import { type Tensor, tap } from "../tensor/index.ts"
 import type { AttentionContext, CrossAttention, Memory, SelfAttention } from "./attention.ts"
 import { Dropout, type Layer } from "./layers.ts"
 import { Module } from "./module.ts"
@@ -94,4 +94,22 @@ export class PostNormBlock extends Module {
 
 function memoryContext({ memoryMask }: BlockContext): AttentionContext {
   return memoryMask ? { mask: memoryMask } : {}
+}
+
+/**
+ * A stream x [B T D] through blocks, and through `norm` where the stack ends in one. Taps of the running module: `hidden.0`, what comes in,
+ * and `hidden.1` … `hidden.L` after each block; the last of them is after the norm.
+ */
+export function throughBlocks<B>(
+  x: Tensor,
+  blocks: readonly B[],
+  step: (block: B, x: Tensor, layer: number) => Tensor,
+  norm?: Layer,
+): Tensor {
+  let stream = tap("hidden.0", x)
+  for (const [i, block] of blocks.entries()) {
+    stream = step(block, stream, i)
+    if (i < blocks.length - 1) stream = tap(`hidden.${i + 1}`, stream)
+  }
+  return tap(`hidden.${blocks.length}`, norm ? norm.forward(stream) : stream)
 }

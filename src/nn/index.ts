@@ -8,7 +8,7 @@ export {
   SelfAttention,
   type SelfAttentionOptions,
 } from "./attention.ts"
-export { type BlockContext, type BlockParts, PostNormBlock, PreNormBlock } from "./block.ts"
+export { type BlockContext, type BlockParts, PostNormBlock, PreNormBlock, throughBlocks } from "./block.ts"
 export { type CacheSizes, KeyValueCache, LayerCache } from "./cache.ts"
 export { type Activation, activation, activationNames, FeedForward, type FeedForwardOptions } from "./feed-forward.ts"
 export { Initializer, type InitializerOptions, type WeightType } from "./initialize.ts"

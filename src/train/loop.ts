@@ -370,12 +370,12 @@ function checkOptions(options: TrainOptions, config: TrainingConfig): void {
   }
   if (model.trainableParameters().length === 0)
     refuse("expected weights to train, but all are frozen", "unfreeze some: model.unfreeze()")
-  if (config.context > model.context)
+  const { vocabulary, context } = model.config
+  if (typeof context === "number" && config.context > context)
     refuse(
-      `expected a context of at most ${model.context} tokens, which the model sees at once, but got ${config.context}`,
-      `lower context to ${model.context}, or build a model with a larger one`,
+      `expected a context of at most ${context} tokens, which the model sees at once, but got ${config.context}`,
+      `lower context to ${context}, or build a model with a larger one`,
     )
-  const { vocabulary } = model.config
   if (typeof vocabulary === "number")
     for (const part of [data.train, data.validation]) if (part) checkVocabulary(part, vocabulary)
   if (!data.validation)

@@ -1,5 +1,5 @@
 // Small models with random weights, and a tokenizer whose ids fit them.
-import { type GPT2, gpt2, type Llama, llama, type Model } from "../../src/models/index.ts"
+import { type GPT2, gpt2, type LanguageModel, type Llama, llama } from "../../src/models/index.ts"
 import { CharacterTokenizer } from "../../src/text/index.ts"
 
 const letters = "\n abcdefghijklmnopqrstuvwxyz"
@@ -18,7 +18,7 @@ export function smallLlama(context = 64): Llama {
 }
 
 /** Both families. */
-export const builders: readonly (readonly [name: string, build: (context?: number) => Model])[] = [
+export const builders: readonly (readonly [name: string, build: (context?: number) => LanguageModel])[] = [
   ["gpt2", smallGPT2],
   ["llama", smallLlama],
 ]

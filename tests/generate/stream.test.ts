@@ -6,7 +6,7 @@ import {
   generateText,
   type TokenEvent,
 } from "../../src/generate/index.ts"
-import type { Model } from "../../src/models/index.ts"
+import type { LanguageModel } from "../../src/models/index.ts"
 import { evaluateOn } from "../../src/runtime/index.ts"
 import { tensor } from "../../src/tensor/index.ts"
 import { machineDevices } from "../ops/devices.ts"
@@ -15,7 +15,7 @@ import { builders, smallGPT2, smallLlama, tokenizer } from "./models.ts"
 const devices = (await machineDevices()) as ("native" | "wasm")[]
 
 async function collect(
-  model: Model,
+  model: LanguageModel,
   prompt: string | readonly number[],
   options: GenerateOptions,
 ): Promise<{ tokens: TokenEvent[]; end: EndEvent }> {
@@ -28,7 +28,12 @@ async function collect(
 }
 
 /** What the model without a cache would write: the whole text is read again for every token. */
-async function uncached(model: Model, device: "native" | "wasm", prompt: string, count: number): Promise<number[]> {
+async function uncached(
+  model: LanguageModel,
+  device: "native" | "wasm",
+  prompt: string,
+  count: number,
+): Promise<number[]> {
   const ids = [...tokenizer.encode(prompt)]
   const written: number[] = []
   for (let i = 0; i < count; i++) {
@@ -208,7 +213,7 @@ test("weights that change count for the next text", async () => {
 test("nothing is dropped out while writing, also of a model that is being trained", async () => {
   const model = smallGPT2()
   const text = await generateText(smallGPT2(), tokenizer, "once", { maxNewTokens: 10, device })
-  expect(await generateText(model.train() as Model, tokenizer, "once", { maxNewTokens: 10, device })).toBe(text)
+  expect(await generateText(model.train(), tokenizer, "once", { maxNewTokens: 10, device })).toBe(text)
   expect(model.training).toBe(true)
 })
 

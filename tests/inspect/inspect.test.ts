@@ -12,7 +12,7 @@ import {
   wordAttention,
   wordTokens,
 } from "../../src/inspect/index.ts"
-import { llama, type Model } from "../../src/models/index.ts"
+import { type LanguageModel, llama } from "../../src/models/index.ts"
 import { evaluateOn, useDevice } from "../../src/runtime/index.ts"
 import { tensor } from "../../src/tensor/index.ts"
 import { trainByteLevel, WordTokenizer } from "../../src/text/index.ts"
@@ -23,7 +23,7 @@ const text = "the animal was tired"
 const ids = tokenizer.encode(text)
 const T = ids.length
 
-async function logitsOf(model: Model, device: "native" | "wasm" | "reference"): Promise<Float32Array> {
+async function logitsOf(model: LanguageModel, device: "native" | "wasm" | "reference"): Promise<Float32Array> {
   const { logits } = model.forward(tensor(ids, [1, T]))
   return (await evaluateOn(device, [logits]))[0] as Float32Array
 }

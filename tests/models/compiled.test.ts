@@ -1,7 +1,7 @@
 // Compiled steps of models on the machine's devices: training lowers the loss, decoding is one program for every position.
 
 import { describe, expect, test } from "vitest"
-import { gpt2, llama, type Model } from "../../src/models/index.ts"
+import { gpt2, type LanguageModel, llama } from "../../src/models/index.ts"
 import { withRandom } from "../../src/nn/index.ts"
 import { compile, evaluateOn, scalar } from "../../src/runtime/index.ts"
 import { argmax, fromHost, grad, randomKey, type Tensor } from "../../src/tensor/index.ts"
@@ -11,7 +11,7 @@ const devices = (await machineDevices()) as ("native" | "wasm")[]
 
 const small = { vocabulary: 17, context: 16, width: 16, layers: 2, heads: 4 }
 
-const makers: readonly (readonly [string, () => Model])[] = [
+const makers: readonly (readonly [string, () => LanguageModel])[] = [
   ["gpt2", () => gpt2.build(small, { seed: 3 })],
   ["llama", () => llama.build({ ...small, groups: 2, inner: 24 }, { seed: 3 })],
 ]

@@ -68,7 +68,7 @@ test("weights are kept in bf16 on request, and saved so", async () => {
   expect(types.get("blocks.0.attentionNorm.weight")).toBe("f32")
   const full = await loadModel(join(reference, "llama"))
   const ids = fromHost(Int32Array.of(1, 2, 3), [1, 3], "i32")
-  const [a, b] = await evaluateOn("reference", [model.forward(ids).logits, full.forward(ids).logits])
+  const [a, b] = await evaluateOn("reference", [model.forward(ids).logits!, full.forward(ids).logits!])
   const largest = Math.max(...b!.map(Math.abs))
   for (const [i, x] of b!.entries()) expect(Math.abs(x - a![i]!)).toBeLessThan(0.03 * largest)
   await saveModel(model, join(folder, "short"))
@@ -144,7 +144,7 @@ describe("configurations", () => {
     ["gpt2", { add_cross_attention: true }, /add_cross_attention to be false/],
     ["gpt2", { activation_function: "mish" }, /activation_function: expected one of relu/],
     ["gpt2", { n_head: 5 }, /share evenly/],
-    ["gpt2", { architectures: ["GPT2DoubleHeadsModel"] }, /GPT2LMHeadModel, GPT2ForSequenceClassification/],
+    ["gpt2", { architectures: ["GPT2DoubleHeadsModel"] }, /GPT2LMHeadModel, GPT2Model, GPT2ForSequenceClassification/],
     ["gpt2", { quantization_config: { bits: 4 } }, /quantization_config/],
     ["llama", { rope_scaling: { rope_type: "longrope", factor: 2 } }, /rope_scaling/],
     ["llama", { rope_scaling: { rope_type: "linear", factor: 2, speed: 1 } }, /rope_scaling/],

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest"
-import { gpt2, llama, type Model } from "../../src/models/index.ts"
+import { gpt2, type LanguageModel, llama } from "../../src/models/index.ts"
 import { withRandom } from "../../src/nn/index.ts"
 import { evaluateOn } from "../../src/runtime/index.ts"
 import { fromHost, grad, randomKey, type Tensor, tapNames } from "../../src/tensor/index.ts"
 
 const small = { vocabulary: 17, context: 12, width: 16, layers: 2, heads: 4 }
 
-const makers: readonly (readonly [string, () => Model])[] = [
+const makers: readonly (readonly [string, () => LanguageModel])[] = [
   ["gpt2", () => gpt2.build(small, { seed: 3 })],
   ["llama", () => llama.build({ ...small, groups: 2, inner: 24 }, { seed: 3 })],
   [
@@ -89,7 +89,7 @@ describe.each(makers)("%s", (name, make) => {
 
   test("ids, masks and positions that do not fit are refused", () => {
     const model = make()
-    expect(() => model.forward(fromHost(Float32Array.of(1), [1, 1], "f32"))).toThrow(/i32, but got f32/)
+    expect(() => model.forward(fromHost(Float32Array.of(1), [1, 1], "f32"))).toThrow(/i32 \[B T\], but got f32/)
     expect(() => model.forward(fromHost(Int32Array.of(1), [1], "i32"))).toThrow(/\[B T\], but got \[1\]/)
     if (name !== "llama dynamic")
       expect(() => model.forward(ids(new Array<number>(13).fill(0)))).toThrow(

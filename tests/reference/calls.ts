@@ -1,0 +1,89 @@
+// How the original's calls are made here: which input comes first, what its arguments are called, and where its outputs stand.
+
+import {
+  type EncoderDecoder,
+  familyOf,
+  type ForwardOptions,
+  type Model,
+  type ModelOutput,
+  publishedParts,
+} from "../../src/models/index.ts"
+import { collectTaps, grad, Tensor } from "../../src/tensor/index.ts"
+import { type Case, camelCase, inputTensor, type Run } from "./golden.ts"
+
+/** What comes first; further ones of these are options. */
+const mainInputs = ["input_ids", "inputs_embeds", "input_values", "input_features", "pixel_values"]
+
+/** Arguments of the original that only say how much it gives back. */
+const presentation = new Set(["output_hidden_states", "output_attentions", "return_dict", "return_loss", "use_cache"])
+
+/** The first input and the options of a call. */
+export function callOf(one: Case, run: Run): { input: Tensor; options: Record<string, unknown> } {
+  const inputs = Object.entries(run.inputs).map(([name, value]) => [name, inputTensor(one, value)] as const)
+  const main = mainInputs.find(name => name in run.inputs)!
+  const rest = inputs.filter(([name]) => name !== main).map(([name, value]) => [camelCase(name), value] as const)
+  const given = Object.entries(run.kwargs ?? {}).filter(([name]) => !presentation.has(name))
+  const asks = (kind: string): boolean => run.outputs.some(key => key.includes(kind))
+  return {
+    input: inputs.find(([name]) => name === main)![1],
+    options: {
+      ...Object.fromEntries(rest),
+      ...Object.fromEntries(given.map(([name, value]) => [camelCase(name), value])),
+      outputs: { hiddenStates: asks("hidden_states"), attentions: asks("attentions") },
+    },
+  }
+}
+
+/** Outputs that have another name here. */
+const outputNames: Readonly<Record<string, string>> = {
+  last_hidden_state: "hidden",
+  pooler_output: "pooled",
+  decoder_hidden_states: "hiddenStates",
+  decoder_attentions: "attentions",
+  encoder_last_hidden_state: "encoderHidden",
+  prediction_logits: "logits",
+  prediction_scores: "logits",
+  seq_relationship_logits: "nextSentenceLogits",
+}
+
+/** The value at a dotted name of the original's output, or undefined. */
+export function outputAt(output: object, key: string): Tensor | undefined {
+  let value: unknown = output
+  for (const part of key.split("."))
+    value = (value as Record<string, unknown> | undefined)?.[outputNames[part] ?? camelCase(part)]
+  return value instanceof Tensor ? value : undefined
+}
+
+/** The runs that a whole model is called for, by what was called. */
+export const calls: Readonly<Record<string, (model: Model, one: Case, run: Run) => ModelOutput>> = {
+  forward: (model, one, run) => {
+    const { input, options } = callOf(one, run)
+    return model.forward(input, options as ForwardOptions)
+  },
+  "forward of model.get_encoder()": (model, one, run) => {
+    const { input, options } = callOf(one, run)
+    const { attentionMask } = options as ForwardOptions
+    const { hidden } = (model as EncoderDecoder).encode(input, attentionMask ? { attentionMask } : {})
+    const { outputs, taps } = collectTaps([hidden], name => /^encoder\.(hidden\.\d+|blocks\.\d+\.attention\.pattern)$/.test(name))
+    const named = (pattern: RegExp): Tensor[] => [...taps].filter(([name]) => pattern.test(name)).map(([, x]) => x)
+    return { hidden: outputs[0]!, hiddenStates: named(/hidden/), attentions: named(/pattern/) }
+  },
+}
+
+/** Gradients of a loss by the published names of the weights. */
+export function gradientsByPublishedName(model: Model, loss: Tensor): Map<string, Tensor> {
+  const family = familyOf(model)
+  const own = [...model.namedParameters()]
+  const gradients = grad(
+    loss,
+    own.map(([, parameter]) => parameter),
+  )
+  return new Map(
+    own.flatMap(([path], i) =>
+      publishedParts(model, family, path).map(({ name, transposed, rows }) => {
+        const gradient = rows ? gradients[i]!.slice(0, ...rows) : gradients[i]!
+        return [name, transposed ? gradient.transpose() : gradient] as const
+      }),
+    ),
+  )
+}
