@@ -4,7 +4,8 @@ import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { FileError } from "../../src/files/errors.ts"
 import type { HostTensor } from "../../src/files/host.ts"
-import { openSafetensors, openWeights, writeSafetensors } from "../../src/files/safetensors.ts"
+import { openSafetensors, writeSafetensors } from "../../src/files/safetensors.ts"
+import { openWeights } from "../../src/files/weights.ts"
 import { freshFolder } from "./folder.ts"
 
 const tensor = (...values: number[]): HostTensor => ({
@@ -94,7 +95,7 @@ describe("a folder of shards", () => {
     const folder = await freshFolder()
     await expect(openWeights(join(folder, "no"))).rejects.toThrow(/there is no such folder/)
     await expect(openWeights(folder)).rejects.toThrow(
-      /expected model\.safetensors or model\.safetensors\.index\.json, but got neither/,
+      /expected model\.safetensors, pytorch_model\.bin or the index of their shards, but got none/,
     )
     await writeSafetensors(join(folder, "model.safetensors"), { a: tensor(1) })
     const file = await openWeights(folder)
