@@ -17,6 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   config: ["tensor/errors"],
   text: ["config", "tensor/errors"],
   files: ["tensor", "config"],
+  media: ["tensor", "config", "files"],
   nn: ["tensor"],
   models: ["nn", "tensor", "runtime", "config", "files", "text"],
   data: ["text", "config", "tensor/errors"],
