@@ -22,10 +22,13 @@ template <bool Half> struct Forward {
     float *scores, *weights, *z, *most, *sum, *added;
   };
 
-  Forward(const Problem& problem, const attention_args& arguments)
+  // `all`: the problem whose phase `problem` is; it decides how work is cut.
+  Forward(const Problem& problem, const Problem& all, const attention_args& arguments)
       : p(problem), a(arguments), width(round_up(larger(p.K, 1), W)), value_width(round_up(larger(p.V, 1), W)),
-        queries(p.B * p.H >= 8 ? 256 : 64), factor(p.scale * log2e) {
-    queries = smaller(queries, round_up(p.T, larger(W, ROWS)));
+        queries(all.B * all.H * all.phases() >= 8 ? 256 : 64), factor(p.scale * log2e) {
+    if (p.marks) queries = 64;
+    if (p.block > 0) queries = smaller(queries, p.block);
+    queries = smaller(queries, round_up(larger(all.T, 1), larger(W, ROWS)));
   }
 
   Work work(Context& context, int thread) const {
@@ -47,22 +50,24 @@ template <bool Half> struct Forward {
     }
   }
 
-  void run(Context& context) const {
-    const int64_t blocks = (p.T + queries - 1) / queries;
+  static void run(const Problem& all, const attention_args& a, Context& context) {
+    const int64_t queries = Forward(all, all, a).queries, heads = all.B * all.H;
+    const int64_t blocks = (all.T + queries - 1) / queries;
     // Later queries see more keys under a causal mask: they go first.
-    context.parallel(p.B * p.H * blocks, [&](int64_t chunk, int thread) {
-      const int64_t block = blocks - 1 - chunk / (p.B * p.H), head = chunk % (p.B * p.H);
-      const int64_t first = block * queries;
-      attend(work(context, thread), head / p.H, head % p.H, first, smaller(queries, p.T - first));
+    context.parallel(heads * blocks * all.phases(), [&](int64_t chunk, int thread) {
+      const Problem p = all.phase(chunk / heads % all.phases());
+      const int64_t block = blocks - 1 - chunk / (heads * all.phases()), head = chunk % heads, first = block * queries;
+      if (first >= p.T) return;
+      const Forward one(p, all, a);
+      one.attend(one.work(context, thread), head / p.H, head % p.H, first, smaller(queries, p.T - first));
     });
   }
 
   void attend(const Work& w, int64_t b, int64_t h, int64_t first, int64_t count) const {
     const int64_t g = h / (p.H / p.G), rows = round_up(count, ROWS);
-    const int64_t start = b * p.qStrides[0] + h * p.qStrides[1] + first * p.qStrides[2];
-    const Source q{a.q.f32() + start, false, p.qStrides[2], count, p.K};
-    const Source k = source(a.k, a.kType, b * p.kStrides[0] + g * p.kStrides[1], p.kStrides[2], p.K);
-    const Source v = source(a.v, a.vType, b * p.vStrides[0] + g * p.vStrides[1], p.vStrides[2], p.V);
+    const Source q = source(a.q, F32, p.qStrides, b, h, p.query_at(first, p.qStrides[2]), p.queryStep, count, p.K);
+    const Source k = source(a.k, a.kType, p.kStrides, b, g, p.key_at(0, p.kStrides[2]), p.keyStep, p.S, p.K);
+    const Source v = source(a.v, a.vType, p.vStrides, b, g, p.key_at(0, p.vStrides[2]), p.keyStep, p.S, p.V);
     const Range all = p.keys(b, first, first + count);
     if (!all.empty()) {
       q.prefetch(0, count);
@@ -70,9 +75,44 @@ template <bool Half> struct Forward {
       v.from_row(all.from, smaller(KEYS, all.to - all.from)).prefetch(0, KEYS);
     }
     pack_strips<Half>(q, rows, width, w.q);
+    begin(w, b, h, first, count, rows);
+    p.each_key_range(b, first, first + count, [&](Range range) { meet(w, b, h, first, count, k, v, range); });
+    for (int64_t i = 0; i < count; i++) {
+      float* z = row_of_z(b, h, first + i);
+      const bool none = w.sum[i] == 0;
+      write_row(z, w.z + i * value_width, none ? 0.0f : p.kept / w.sum[i], p.V);
+    }
+    float* logsumexp = a.logsumexp.f32() + p.logsumexp_at(b, h, first);
+    for (int64_t i = 0; i < count; i += W) {
+      const vf sum = read<vf>(w.sum + i);
+      vf result = fma(read<vf>(w.most + i), splat(ln2), log(sum));
+      result = sum == 0.0f ? splat(-infinity) : result;
+      const int n = static_cast<int>(smaller(W, count - i));
+      if (p.queryStep == 1)
+        store_partial(logsumexp + i, result, n);
+      else
+        for (int j = 0; j < n; j++) logsumexp[(i + j) * p.queryStep] = result[j];
+    }
+  }
+
+  // Sums begin at nothing, or at what another part of the pattern left behind: its z with weight 1 at its logsumexp.
+  void begin(const Work& w, int64_t b, int64_t h, int64_t first, int64_t count, int64_t rows) const {
     for (int64_t i = 0; i < rows * value_width; i += W) write(w.z + i, vf{});
     for (int64_t i = 0; i < rows; i++) w.most[i] = -infinity, w.sum[i] = 0;
+    if (!p.accumulate) return;
+    for (int64_t i = 0; i < count; i++) {
+      const float before = a.logsumexp.f32()[p.logsumexp_at(b, h, first + i)];
+      if (before == -infinity) continue;
+      w.most[i] = before * log2e;
+      w.sum[i] = 1;
+      std::memcpy(w.z + i * value_width, row_of_z(b, h, first + i), static_cast<size_t>(p.V) * 4);
+    }
+  }
 
+  // The queries of a chunk meet a range of keys, block by block.
+  void meet(const Work& w, int64_t b, int64_t h, int64_t first, int64_t count, const Source& k, const Source& v,
+            Range all) const {
+    const int64_t rows = round_up(count, ROWS);
     for (int64_t at = all.from; at < all.to; at += KEYS) {
       const int64_t keys = smaller(KEYS, all.to - at), padded = round_up(keys, W);
       pack_transposed<Half>(k.from_row(at, keys), padded, width, w.k, KEYS);
@@ -86,39 +126,28 @@ template <bool Half> struct Forward {
         next_v.prefetch(i / ROWS * share, (i / ROWS + 1) * share);
         if (next >= all.to)
           for (int64_t r = i; r < i + real; r++) prefetch_row(row_of_z(b, h, first + r), p.V);
-        const Range seen = clip(p.keys(b, first + i, first + i + real), at, keys);
+        const Range seen = sight_of_strip(p, b, first + i, first + i + real, at, keys);
         if (seen.empty() || (p.additive() && !any_visible(p, b, h, first + i, real, {at + seen.from, at + seen.to}))) continue;
-        strip(w, b, h, first, i, real, at, seen);
+        strip(w, b, h, first, i, real, at, keys, seen);
       }
-    }
-    for (int64_t i = 0; i < count; i++) {
-      float* z = row_of_z(b, h, first + i);
-      const bool none = w.sum[i] == 0;
-      write_row(z, w.z + i * value_width, none ? 0.0f : p.kept / w.sum[i], p.V);
-    }
-    float* logsumexp = a.logsumexp.f32() + (b * p.H + h) * p.T + first;
-    for (int64_t i = 0; i < count; i += W) {
-      const vf sum = read<vf>(w.sum + i), result = fma(read<vf>(w.most + i), splat(ln2), log(sum));
-      store_partial(logsumexp + i, sum == 0.0f ? splat(-infinity) : result, static_cast<int>(smaller(W, count - i)));
     }
   }
 
   float* row_of_z(int64_t b, int64_t h, int64_t t) const {
-    return a.z.f32() + b * p.zStrides[0] + h * p.zStrides[1] + t * p.zStrides[2];
+    return a.z.f32() + b * p.zStrides[0] + h * p.zStrides[1] + p.query_at(t, p.zStrides[2]);
   }
 
-  // Range relative to a block of keys.
-  static Range clip(Range r, int64_t at, int64_t keys) {
-    return {larger(r.from - at, 0), smaller(r.to - at, keys)};
-  }
-
-  static Source source(Buffer x, int64_t type, int64_t offset, int64_t row_stride, int64_t columns) {
+  // Rows of one head from an offset on, `step` positions apart.
+  static Source source(Buffer x, int64_t type, const int64_t* strides, int64_t b, int64_t h, int64_t from, int64_t step,
+                       int64_t rows, int64_t columns) {
     const bool bf16 = type == BF16;
-    return {bf16 ? static_cast<const void*>(x.u16() + offset) : x.f32() + offset, bf16, row_stride, 0, columns};
+    const int64_t offset = b * strides[0] + h * strides[1] + from;
+    return {bf16 ? static_cast<const void*>(x.u16() + offset) : x.f32() + offset, bf16, strides[2] * step, rows, columns};
   }
 
   // One strip of queries meets one block of keys.
-  void strip(const Work& w, int64_t b, int64_t h, int64_t first, int64_t i, int64_t real, int64_t at, Range seen) const {
+  void strip(const Work& w, int64_t b, int64_t h, int64_t first, int64_t i, int64_t real, int64_t at, int64_t keys,
+             Range seen) const {
     const int64_t from = seen.from / W * W, to = round_up(seen.to, W);
     const int64_t steps = units<Half>(width);
     multiply<Half, false, 1, ROWS>(w.q + i * steps, w.k + from, KEYS, steps, w.scores + from, KEYS, (to - from) / W);
@@ -127,12 +156,12 @@ template <bool Half> struct Forward {
     alignas(64) float most[ROW_LANES] = {}, shift[ROW_LANES], shrink[ROW_LANES];
     for (int r = 0; r < ROWS; r++) {
       float* row = w.scores + r * KEYS;
-      const Range mine = r < real ? clip(p.keys(b, first + i + r), at, KEYS) : Range{0, 0};
+      const Sight mine = r < real ? sight(p, b, first + i + r, at, keys) : Sight{{0, 0}, {0, 0}, nullptr};
       if (rewritten) rewrite(p, b, h, first + i + smaller(r, real - 1), at, {from, to}, row, w.added);
       vf top = vf{} - infinity;
       for (int64_t j = from; j < to; j += W) {
         vf x = read<vf>(row + j);
-        if (j < mine.from || j + W > mine.to) write(row + j, x = hide(x, j, mine));
+        if (!mine.whole(j)) write(row + j, x = mine.hide(x, j));
         top = larger(top, x);
       }
       most[r] = most_of(top);
@@ -184,13 +213,14 @@ template <bool Half> struct Forward {
 }  // namespace streaming
 
 void attention(const attention_args& a, Context& context) {
-  const streaming::Problem p(a);
+  streaming::Problem p(a);
   if (p.B * p.H * p.T == 0) return;
-  if (p.T == 1) return streaming::decode(p, a, context);
+  if (p.allT == 1) return streaming::decode(p, a, context);
+  if (p.marks) list_marks(p, context.shared(marks_bytes(p)));
 #if HEED_ATTENTION_HALF
-  if (a.compute == 1) return streaming::Forward<true>(p, a).run(context);
+  if (a.compute == 1) return streaming::Forward<true>::run(p, a, context);
 #endif
-  streaming::Forward<false>(p, a).run(context);
+  streaming::Forward<false>::run(p, a, context);
 }
 
 }  // namespace HEED_TIER

@@ -35,16 +35,16 @@ template <bool Half> struct Backward {
     float *dk, *dv;
   };
 
-  Backward(const Problem& problem, const attention_backward_args& arguments, Context& context)
+  // `all`: the problem whose phase `problem` is; it decides how work is cut.
+  Backward(const Problem& problem, const Problem& all, const attention_backward_args& arguments, float* partial = nullptr)
       : p(problem), a(arguments), sharing(p.H / p.G), width(round_up(larger(p.K, 1), W)),
-        value_width(round_up(larger(p.V, 1), W)), rows(round_up(p.T, QUERIES)), split(larger(p.S, 1)), splits(1),
-        factor(p.scale * log2e), partial(nullptr) {
-    if (p.B * p.G < 8) {
+        value_width(round_up(larger(p.V, 1), W)), rows(round_up(larger(all.T, 1), QUERIES)), split(larger(all.S, 1)), splits(1),
+        factor(p.scale * log2e), partial(partial) {
+    if (p.B * p.G < 8 && p.phases() == 1) {
       splits = larger(1, smaller((15 + p.B * p.G) / (p.B * p.G), p.S / (2 * KEYS)));
-      split = larger(KEYS, round_up((p.S + splits - 1) / splits, KEYS));
+      split = larger(KEYS, round_up((p.S + splits - 1) / splits, larger(KEYS, p.block)));
       splits = larger(1, (p.S + split - 1) / split);
     }
-    if (splits > 1) partial = static_cast<float*>(context.shared(static_cast<size_t>(splits * p.B * p.H * p.T * width) * 4));
   }
 
   Work work(Context& context, int thread) const {
@@ -77,84 +77,107 @@ template <bool Half> struct Backward {
     }
   }
 
-  void run(Context& context) const {
-    const int64_t heads = p.B * p.G;
+  static void run(Problem& all, const attention_backward_args& a, Context& context) {
+    const Backward whole(all, all, a);
+    const int64_t heads = all.B * all.G, phases = all.phases(), splits = whole.splits;
+    const size_t sums = splits > 1 ? static_cast<size_t>(splits * all.B * all.H * all.T * whole.width) * 4 : 0;
+    char* shared = sums + marks_bytes(all) > 0 ? static_cast<char*>(context.shared(sums + marks_bytes(all))) : nullptr;
+    float* partial = splits > 1 ? reinterpret_cast<float*>(shared) : nullptr;
+    list_marks(all, shared + sums);
     // The first keys are seen by the most queries under a causal mask: they go first.
-    context.parallel(heads * splits, [&](int64_t chunk, int thread) {
-      differentiate(work(context, thread), chunk % heads / p.G, chunk % heads % p.G, chunk / heads);
+    context.parallel(heads * splits * phases, [&](int64_t chunk, int thread) {
+      const Problem p = all.phase(chunk / heads % phases);
+      const Backward one(p, all, a, partial);
+      one.differentiate(one.work(context, thread), chunk % heads / p.G, chunk % heads % p.G, chunk / heads / phases);
     });
     if (splits == 1) return;
-    context.parallel(p.B * p.H, [&](int64_t head, int) {
-      for (int64_t t = 0; t < p.T; t++) {
-        float* first = partial + (head * p.T + t) * width;
-        const int64_t step = p.B * p.H * p.T * width;
+    context.parallel(all.B * all.H, [&](int64_t head, int) {
+      const int64_t width = whole.width;
+      for (int64_t t = 0; t < all.T; t++) {
+        float* first = partial + (head * all.T + t) * width;
+        const int64_t step = all.B * all.H * all.T * width;
         for (int64_t j = 0; j < width; j += W) {
           vf sum = read<vf>(first + j);
           for (int64_t i = 1; i < splits; i++) sum += read<vf>(first + i * step + j);
           write(first + j, sum);
         }
-        write_row(row(a.dq, a.dqStrides.data, head / p.H, head % p.H, t), first, p.scale, p.K);
+        whole.give(whole.row_of_query(a.dq, a.dqStrides.data, head / all.H, head % all.H, t), first, all.scale, all.K);
       }
     });
   }
 
-  static float* row(Buffer x, const int64_t* strides, int64_t b, int64_t h, int64_t t) {
-    return x.f32() + b * strides[0] + h * strides[1] + t * strides[2];
+  // Writes a finished row, or adds it to what other parts of the pattern left there.
+  void give(float* to, const float* x, float times, int64_t columns) const {
+    if (p.accumulate) add_row(to, x, times, columns);
+    else write_row(to, x, times, columns);
   }
-  static Source rows_of(Buffer x, const int64_t* strides, int64_t b, int64_t h, int64_t t, int64_t count, int64_t columns) {
-    return {row(x, strides, b, h, t), false, strides[2], count, columns};
+
+  float* row_of_query(Buffer x, const int64_t* strides, int64_t b, int64_t h, int64_t t) const {
+    return x.f32() + b * strides[0] + h * strides[1] + p.query_at(t, strides[2]);
+  }
+  float* row_of_key(Buffer x, const int64_t* strides, int64_t b, int64_t g, int64_t s) const {
+    return x.f32() + b * strides[0] + g * strides[1] + p.key_at(s, strides[2]);
+  }
+  Source queries_of(Buffer x, const int64_t* strides, int64_t b, int64_t h, int64_t columns) const {
+    return {row_of_query(x, strides, b, h, 0), false, strides[2] * p.queryStep, p.T, columns};
+  }
+  Source keys_of(Buffer x, const int64_t* strides, int64_t b, int64_t g, int64_t count, int64_t columns) const {
+    return {row_of_key(x, strides, b, g, 0), false, strides[2] * p.keyStep, count, columns};
   }
 
   void differentiate(const Work& w, int64_t b, int64_t g, int64_t index) const {
-    const int64_t start = index * split, keys = smaller(split, p.S - start), padded = round_up(keys, KEYS);
+    const int64_t start = index * split, keys = smaller(split, p.S - start), padded = round_up(larger(keys, 0), KEYS);
+    // blocks of keys and of queries end where listed blocks do
+    const int64_t most = p.block > 0 ? smaller(KEYS, p.block) : KEYS;
     std::memset(w.dk, 0, static_cast<size_t>(padded * width) * 4);
     std::memset(w.dv, 0, static_cast<size_t>(padded * value_width) * 4);
-    const Range all = p.keys(b, 0, p.T), mine{larger(all.from, start), smaller(all.to, start + keys)};
+    const Range all = p.T == 0 ? Range{0, 0} : p.marked ? p.limits(b, 0, p.T) : p.keys(b, 0, p.T);
+    const Range mine{larger(all.from, start), smaller(all.to, start + keys)};
     for (int64_t h = g * sharing; h < (g + 1) * sharing; h++) {
-      const Source all_k = rows_of(a.k, p.kStrides, b, g, 0, mine.to, p.K);
-      const Source all_v = rows_of(a.v, p.vStrides, b, g, 0, mine.to, p.V);
+      const Source all_k = keys_of(a.k, p.kStrides, b, g, mine.to, p.K);
+      const Source all_v = keys_of(a.v, p.vStrides, b, g, mine.to, p.V);
       if (!mine.empty()) {
         all_k.prefetch(mine.from, mine.from + KEYS);
         all_v.prefetch(mine.from, mine.from + KEYS);
         take_queries(w, b, h);
       }
       std::memset(w.dq, 0, static_cast<size_t>(rows * width) * 4);
-      for (int64_t at = start + (mine.from - start) / KEYS * KEYS; at < mine.to; at += KEYS) {
-        const int64_t count = smaller(KEYS, mine.to - at);
+      for (int64_t at = start + (mine.from - start) / most * most; at < mine.to; at += most) {
+        const int64_t count = smaller(most, mine.to - at);
         const Source k = all_k.from_row(at, count), v = all_v.from_row(at, count);
         pack_transposed<Half>(k, KEYS, width, w.k_columns, KEYS);
         pack_transposed<Half>(v, KEYS, value_width, w.v_columns, KEYS);
         pack_natural<Half>(k, KEYS, width, w.k);
-        all_k.prefetch(at + KEYS, at + 2 * KEYS);
-        all_v.prefetch(at + KEYS, at + 2 * KEYS);
-        for (int64_t first = 0; first < p.T; first += QUERIES) {
-          const int64_t real = smaller(QUERIES, p.T - first);
-          const Range seen = clip(p.keys(b, first, first + real), at, count);
-          if (seen.empty() || (p.additive() && !any_visible(p, b, h, first, real, {at + seen.from, at + seen.to}))) continue;
-          block(w, b, h, first, real, at, count, w.dk + (at - start) * width, w.dv + (at - start) * value_width);
-        }
+        all_k.prefetch(at + most, at + 2 * most);
+        all_v.prefetch(at + most, at + 2 * most);
+        p.each_query_range(b, at, at + count, [&](Range range) {
+          for (int64_t first = range.from; first < range.to; first += QUERIES) {
+            const int64_t real = smaller(QUERIES, range.to - first);
+            const Range seen = sight_of_strip(p, b, first, first + real, at, count);
+            if (seen.empty() || (p.additive() && !any_visible(p, b, h, first, real, {at + seen.from, at + seen.to}))) continue;
+            block(w, b, h, first, real, at, count, w.dk + (at - start) * width, w.dv + (at - start) * value_width);
+          }
+        });
       }
       for (int64_t t = 0; t < p.T; t++) {
         if (splits == 1)
-          write_row(row(a.dq, a.dqStrides.data, b, h, t), w.dq + t * width, p.scale, p.K);
+          give(row_of_query(a.dq, a.dqStrides.data, b, h, t), w.dq + t * width, p.scale, p.K);
         else
           std::memcpy(partial + (((index * p.B + b) * p.H + h) * p.T + t) * width, w.dq + t * width,
                       static_cast<size_t>(width) * 4);
       }
     }
     for (int64_t s = 0; s < keys; s++) {
-      write_row(row(a.dk, a.dkStrides.data, b, g, start + s), w.dk + s * width, p.scale, p.K);
-      write_row(row(a.dv, a.dvStrides.data, b, g, start + s), w.dv + s * value_width, p.kept, p.V);
+      give(row_of_key(a.dk, a.dkStrides.data, b, g, start + s), w.dk + s * width, p.scale, p.K);
+      give(row_of_key(a.dv, a.dvStrides.data, b, g, start + s), w.dv + s * value_width, p.kept, p.V);
     }
   }
 
-  static Range clip(Range r, int64_t at, int64_t keys) { return {larger(r.from - at, 0), smaller(r.to - at, keys)}; }
-
   // Packs q and dz of one head; rows that saw nothing get a logsumexp that makes all weights 0.
   void take_queries(const Work& w, int64_t b, int64_t h) const {
-    const Source q = rows_of(a.q, p.qStrides, b, h, 0, p.T, p.K);
-    const Source z = rows_of(a.z, p.zStrides, b, h, 0, p.T, p.V);
-    const Source dz = rows_of(a.dz, a.dzStrides.data, b, h, 0, p.T, p.V);
+    const Source q = queries_of(a.q, p.qStrides, b, h, p.K);
+    const Source z = queries_of(a.z, p.zStrides, b, h, p.V);
+    const Source dz = queries_of(a.dz, a.dzStrides.data, b, h, p.V);
     const int64_t ahead = 32;
     for (const Source* x : {&q, &dz, &z}) x->prefetch(0, ahead);
     for (int64_t t = 0; t < rows; t += QUERIES) {
@@ -170,7 +193,7 @@ template <bool Half> struct Backward {
       vf sum{};
       for (int64_t j = 0; j < value_width; j += W) sum = fma(z.floats(t, j), dz.floats(t, j), sum);
       w.delta[t] = HEED_TIER::sum(sum);
-      const float kept = t < p.T ? a.logsumexp.f32()[(b * p.H + h) * p.T + t] : -infinity;
+      const float kept = t < p.T ? a.logsumexp.f32()[p.logsumexp_at(b, h, t)] : -infinity;
       w.logsumexp[t] = kept == -infinity ? infinity : kept * log2e;
     }
   }
@@ -184,14 +207,14 @@ template <bool Half> struct Backward {
     for (int64_t v = 0; v < groups; v++) from_strip[v] = strips, to_strip[v] = 0;
     for (int64_t i = 0; i < strips; i++) {
       const int64_t t = first + i * ROWS, n = smaller(ROWS, real - i * ROWS);
-      const Range seen = clip(p.keys(b, t, t + n), at, count);
+      const Range seen = sight_of_strip(p, b, t, t + n, at, count);
       if (seen.empty()) continue;
       const Range whole{seen.from / GROUP * GROUP, round_up(seen.to, GROUP)};
       for (int64_t v = whole.from / GROUP; v < whole.to / GROUP; v++) {
         from_strip[v] = smaller(from_strip[v], i);
         to_strip[v] = i + 1;
       }
-      strip(w, b, h, t, n, at, whole, i);
+      strip(w, b, h, t, n, at, count, whole, i);
       // dq += dscores · k
       constexpr int row_units = static_cast<int>(KEY_UNITS);
       const int64_t unit = units<Half>(whole.from), steps = units<Half>(whole.to - whole.from);
@@ -212,7 +235,8 @@ template <bool Half> struct Backward {
   }
 
   // Weights and score gradients of strip `i` of a block, for the keys of `keys` (whole vectors).
-  void strip(const Work& w, int64_t b, int64_t h, int64_t t, int64_t real, int64_t at, Range keys, int64_t i) const {
+  void strip(const Work& w, int64_t b, int64_t h, int64_t t, int64_t real, int64_t at, int64_t count, Range keys,
+             int64_t i) const {
     const int64_t vectors = (keys.to - keys.from) / W, steps = units<Half>(width), value_steps = units<Half>(value_width);
     multiply<Half, false, 1, ROWS>(w.q_strips + t * steps, w.k_columns + keys.from, KEYS, steps, w.scores + keys.from, KEYS,
                                    vectors);
@@ -221,10 +245,10 @@ template <bool Half> struct Backward {
     const bool rewritten = p.rewritten();
     const vf times = splat(rewritten ? 1.0f : factor);
     for (int r = 0; r < ROWS; r += 2) {
-      Range seen[2];
+      Sight seen[2];
       const uint32_t* bits[2] = {};
       for (int n = 0; n < 2; n++) {
-        seen[n] = r + n < real ? clip(p.keys(b, t + r + n), at, KEYS) : Range{0, 0};
+        seen[n] = r + n < real ? sight(p, b, t + r + n, at, count) : Sight{{0, 0}, {0, 0}, nullptr};
         float* row = w.scores + (r + n) * KEYS;
         if (p.cap != 0)
           for (int64_t j = keys.from; j < keys.to; j += W) {
@@ -242,7 +266,7 @@ template <bool Half> struct Backward {
         for (int n = 0; n < 2; n++) {
           const int row = r + n;
           vf x = read<vf>(w.scores + row * KEYS + j);
-          if (j < seen[n].from || j + W > seen[n].to) x = hide(x, j, seen[n]);
+          if (!seen[n].whole(j)) x = seen[n].hide(x, j);
           const vf full = power_of_two<Half>(fma(x, times, splat(-w.logsumexp[t + row])));
           vf gradient = read<vf>(w.dweights + row * KEYS + j);
           weight[n] = full;
@@ -278,12 +302,12 @@ template <bool Half> struct Backward {
 }  // namespace streaming
 
 void attention_backward(const attention_backward_args& a, Context& context) {
-  const streaming::Problem p(a);
+  streaming::Problem p(a);
   if (p.B * p.H == 0 || p.T + p.S == 0) return;
 #if HEED_ATTENTION_HALF
-  if (a.compute == 1) return streaming::Backward<true>(p, a, context).run(context);
+  if (a.compute == 1) return streaming::Backward<true>::run(p, a, context);
 #endif
-  streaming::Backward<false>(p, a, context).run(context);
+  streaming::Backward<false>::run(p, a, context);
 }
 
 }  // namespace HEED_TIER

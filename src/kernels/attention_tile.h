@@ -237,6 +237,11 @@ inline void write_row(float* to, const float* x, float factor, int64_t columns) 
   for (; j < columns; j++) to[j] = x[j] * factor;
 }
 
+// Adds them to what the row holds.
+inline void add_row(float* to, const float* x, float factor, int64_t columns) {
+  for (int64_t j = 0; j < columns; j++) to[j] += x[j] * factor;
+}
+
 inline float most_of(vf x) {
 #if defined(__AVX512F__)
   return _mm512_reduce_max_ps(reinterpret_cast<__m512>(x));
@@ -279,6 +284,38 @@ inline vf hide(vf x, int64_t at, Range seen) {
   if (at >= seen.from && at + W <= seen.to) return x;
   const vi index = lane_numbers() + static_cast<int32_t>(at);
   return select((index >= static_cast<int32_t>(seen.from)) & (index < static_cast<int32_t>(seen.to)), x, splat(-infinity));
+}
+
+inline Range clip(Range r, int64_t at, int64_t keys) { return {larger(r.from - at, 0), smaller(r.to - at, keys)}; }
+
+// What one query sees of a block of keys: those in `near`, and marked ones in `all`.
+struct Sight {
+  Range near, all;
+  const uint8_t* marks;  // of the block's keys; null: none
+  bool whole(int64_t j) const { return j >= near.from && j + W <= near.to; }
+  vf hide(vf x, int64_t j) const {
+    if (!marks) return HEED_TIER::streaming::hide(x, j, near);
+    vf far = splat(-infinity);
+    for (int i = 0; i < W; i++)
+      if (j + i < all.to && marks[j + i]) far[i] = x[i];
+    if (near.empty()) return streaming::hide(far, j, all);
+    const vi index = lane_numbers() + static_cast<int32_t>(j);
+    const auto close = (index >= static_cast<int32_t>(near.from)) & (index < static_cast<int32_t>(near.to));
+    return streaming::hide(select(close, x, far), j, all);
+  }
+};
+
+inline Sight sight(const Problem& p, int64_t b, int64_t t, int64_t at, int64_t keys) {
+  const Range near = clip(p.keys(b, t), at, keys);
+  if (!p.marked) return {near, near, nullptr};
+  const Range all = clip(p.limits(b, t), at, keys);
+  const uint8_t* marks = p.marks + b * p.allS;
+  return marks[p.position(t)] ? Sight{all, all, nullptr} : Sight{near, all, marks + at};
+}
+
+// Keys of a block that some query of a strip may see.
+inline Range sight_of_strip(const Problem& p, int64_t b, int64_t from, int64_t to, int64_t at, int64_t keys) {
+  return clip(p.marked ? p.limits(b, from, to) : p.keys(b, from, to), at, keys);
 }
 
 }  // namespace streaming

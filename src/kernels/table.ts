@@ -77,6 +77,11 @@ const kernelTable = {
   // (batch, head, position), the last axis adjacent. bias: f32, mask: bool (1 = may be seen), each with 4 strides (0 = broadcast).
   // lengths: i32 [B], keys from there on are hidden. offset: i32 scalar, absolute position of query 0 (absent: S - T).
   // causal: 1 hides later keys; window: > 0 hides keys at distance >= window. cap: 0 = none. dropout: rate of dropped weights, key: i32 [2].
+  // Patterns (position of query t: offset + shift + t / divide): segment: > 0 hides keys outside the query's own segment of that many
+  // positions. queryStep n > 1: phase r < n is attention among queries r, r + n, … and keys keyStart + r, … alone; keyStep, keyStart: only
+  // keys keyStart, keyStart + keyStep, … are seen, counted from 0. marks: bool [B S], T = S: marked positions are seen by all and see
+  // all, whatever the window. block: > 0 makes queries of block i see keys of listed blocks only; spans: [n, n + 1 starts, key blocks of each query
+  // block in order] (backward: query blocks of each key block). accumulate: 1 adds to what z and logsumexp (dq, dk and dv) already hold.
   // logsumexp: f32 [B H T]; rows without any visible key give z = 0 and logsumexp = -Infinity. Types: f32 (or bf16 k and v).
   attention: {
     q: "in",
@@ -87,6 +92,7 @@ const kernelTable = {
     lengths: "in?",
     offset: "in?",
     key: "in?",
+    marks: "in?",
     z: "out",
     logsumexp: "out",
     kType: "int",
@@ -108,6 +114,15 @@ const kernelTable = {
     cap: "float",
     causal: "int",
     window: "int",
+    segment: "int",
+    divide: "int",
+    shift: "int",
+    queryStep: "int",
+    keyStep: "int",
+    keyStart: "int",
+    accumulate: "int",
+    block: "int",
+    spans: "ints",
     dropout: "float",
     stream: "int",
     compute: "int",
@@ -122,6 +137,7 @@ const kernelTable = {
     lengths: "in?",
     offset: "in?",
     key: "in?",
+    marks: "in?",
     z: "in",
     logsumexp: "in",
     dz: "in",
@@ -149,6 +165,15 @@ const kernelTable = {
     cap: "float",
     causal: "int",
     window: "int",
+    segment: "int",
+    divide: "int",
+    shift: "int",
+    queryStep: "int",
+    keyStep: "int",
+    keyStart: "int",
+    accumulate: "int",
+    block: "int",
+    spans: "ints",
     dropout: "float",
     stream: "int",
     compute: "int",

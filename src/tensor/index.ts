@@ -10,6 +10,16 @@ export type { TensorMethods } from "./methods.ts"
 export { apply, applyOne, type OpRecord } from "./op.ts"
 export { type GeluForm, gelu } from "./ops/activation.ts"
 export { type AttentionOptions, attention } from "./ops/attention.ts"
+export {
+  type AttentionPattern,
+  blockSparse,
+  dilatedWindow,
+  fixed,
+  globalWindow,
+  type PatternRule,
+  slidingWindow,
+  strided,
+} from "./ops/attention-pattern.ts"
 export * from "./ops/convolve.ts"
 export { arange, eye, linspace, lowerTriangle, ones, triangle, upperTriangle, zeros } from "./ops/create.ts"
 export { readSlice, writeSlice } from "./ops/dynamic.ts"

@@ -2,6 +2,7 @@
 
 import type { Case } from "./case.ts"
 import { attentionCases } from "./cases/attention.ts"
+import { attentionPatternCases } from "./cases/attention-pattern.ts"
 import { convolveCases } from "./cases/convolve.ts"
 import { dynamicCases } from "./cases/dynamic.ts"
 import { gatherCases } from "./cases/gather.ts"
@@ -22,6 +23,7 @@ export const cases: readonly Case[] = [
   ...dynamicCases,
   ...normCases,
   ...attentionCases,
+  ...attentionPatternCases,
   ...lossCases,
   ...convolveCases,
   ...randomCases,

@@ -71,6 +71,7 @@ struct attention_args {
   Buffer lengths;
   Buffer offset;
   Buffer key;
+  Buffer marks;
   Buffer z;
   Buffer logsumexp;
   int64_t kType;
@@ -92,6 +93,15 @@ struct attention_args {
   double cap;
   int64_t causal;
   int64_t window;
+  int64_t segment;
+  int64_t divide;
+  int64_t shift;
+  int64_t queryStep;
+  int64_t keyStep;
+  int64_t keyStart;
+  int64_t accumulate;
+  int64_t block;
+  List<int64_t> spans;
   double dropout;
   int64_t stream;
   int64_t compute;
@@ -106,6 +116,7 @@ struct attention_backward_args {
   Buffer lengths;
   Buffer offset;
   Buffer key;
+  Buffer marks;
   Buffer z;
   Buffer logsumexp;
   Buffer dz;
@@ -133,6 +144,15 @@ struct attention_backward_args {
   double cap;
   int64_t causal;
   int64_t window;
+  int64_t segment;
+  int64_t divide;
+  int64_t shift;
+  int64_t queryStep;
+  int64_t keyStep;
+  int64_t keyStart;
+  int64_t accumulate;
+  int64_t block;
+  List<int64_t> spans;
   double dropout;
   int64_t stream;
   int64_t compute;
@@ -371,8 +391,8 @@ inline constexpr Signature signatures[] = {
     {"reduce", "BNNNFnbnnnnn"},
     {"copy", "bbnNNN"},
     {"matmul", "bbobnnnnnnnnnnnNNfnn"},
-    {"attention", "bbbooooobbnnnnnnnnnNNNNNNffnnfnn"},
-    {"attention_backward", "bbbooooobbbbbbnnnnnnnNNNNNNNNNNffnnfnn"},
+    {"attention", "bbboooooobbnnnnnnnnnNNNNNNffnnnnnnnnnnNfnn"},
+    {"attention_backward", "bbboooooobbbbbbnnnnnnnNNNNNNNNNNffnnnnnnnnnnNfnn"},
     {"layer_norm", "boobbbnnf"},
     {"layer_norm_backward", "bobbbboonn"},
     {"rms_norm", "bobbnnff"},
@@ -403,8 +423,8 @@ inline constexpr const char* table_text =
     "reduce BNNNFnbnnnnn\n"
     "copy bbnNNN\n"
     "matmul bbobnnnnnnnnnnnNNfnn\n"
-    "attention bbbooooobbnnnnnnnnnNNNNNNffnnfnn\n"
-    "attention_backward bbbooooobbbbbbnnnnnnnNNNNNNNNNNffnnfnn\n"
+    "attention bbboooooobbnnnnnnnnnNNNNNNffnnnnnnnnnnNfnn\n"
+    "attention_backward bbboooooobbbbbbnnnnnnnNNNNNNNNNNffnnnnnnnnnnNfnn\n"
     "layer_norm boobbbnnf\n"
     "layer_norm_backward bobbbboonn\n"
     "rms_norm bobbnnff\n"

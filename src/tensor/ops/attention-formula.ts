@@ -3,6 +3,7 @@
 
 import type { Shape } from "../shape.ts"
 import type { Tensor } from "../tensor.ts"
+import { type PatternRule, visibleBy } from "./attention-pattern.ts"
 import { arange } from "./create.ts"
 import { type Compute, matmul } from "./matmul.ts"
 import { reshape, transpose, unsqueeze } from "./move.ts"
@@ -27,7 +28,7 @@ import { dropoutMask } from "./random.ts"
 import { max, sum } from "./reduce.ts"
 
 /** Inputs behind q, k and v, in this order where they are present. */
-export const extras = ["bias", "mask", "lengths", "offset", "key"] as const
+export const extras = ["bias", "mask", "lengths", "offset", "key", "marks"] as const
 
 /** The name of an optional input. */
 export type Extra = (typeof extras)[number]
@@ -37,6 +38,8 @@ export interface AttentionAttributes {
   readonly causal: boolean
   /** Keys at this distance or farther are hidden; 0: none. */
   readonly window: number
+  /** A sparse pattern, or null. */
+  readonly pattern: PatternRule | null
   readonly scale: number
   /** 0: none. */
   readonly cap: number
@@ -80,19 +83,21 @@ export function sizesOf(
 /** Which keys each query may see, bool broadcastable to [B H T S]; null: all. */
 function visibility(
   { T, S }: Sizes,
-  { mask, lengths, offset }: Named,
-  { causal, window }: AttentionAttributes,
+  { mask, lengths, offset, marks }: Named,
+  { causal, window, pattern }: AttentionAttributes,
 ): Tensor | null {
   let seen: Tensor | null = mask ?? null
   const also = (condition: Tensor): void => {
     seen = seen ? logicalAnd(seen, condition) : condition
   }
-  if (causal || window > 0) {
+  if (causal || window > 0 || pattern) {
     // positions counted so that query 0 stands at `offset`
     const query = unsqueeze(add(arange(T), offset ? reshape(offset, []) : S - T), 1)
-    const distance = sub(query, arange(S)) // [T S]
+    const key = arange(S)
+    const distance = sub(query, key) // [T S]
     if (causal) also(ge(distance, 0))
     if (window > 0) also(lt(abs(distance), window))
+    if (pattern) also(visibleBy(pattern, query, key, marks))
   }
   if (lengths) also(lt(arange(S), reshape(lengths, [-1, 1, 1, 1])))
   return seen

@@ -27,6 +27,7 @@ import {
   sizesOf,
   weightsOf,
 } from "./attention-formula.ts"
+import { type AttentionPattern, checkMarks, checkPattern, patternParts } from "./attention-pattern.ts"
 import { reshape } from "./move.ts"
 import { full, mul } from "./pointwise.ts"
 import { nextStream } from "./random.ts"
@@ -50,16 +51,25 @@ function extraFields(inputs: readonly Layout[], first: number, attributes: Atten
     lengths: place("lengths"),
     offset: place("offset"),
     key: place("key"),
+    marks: place("marks"),
     biasStrides: strides("bias"),
     maskStrides: strides("mask"),
     scale: attributes.scale,
     cap: attributes.cap,
-    causal: attributes.causal ? 1 : 0,
-    window: attributes.window,
     dropout: attributes.dropout,
     stream: attributes.stream,
     compute: attributes.compute === "bf16" ? 1 : 0,
   }
+}
+
+/** The calls of a kernel for each part of the pattern; null where the definition must do: patterns of queries that stand elsewhere than the keys. */
+function partsOf(attributes: AttentionAttributes, { T, S }: Sizes, backward: boolean) {
+  const { pattern, window, causal, dropout } = attributes
+  if (pattern && (T !== S || T === 1 || attributes.extras.includes("offset"))) return null
+  const parts = patternParts(pattern, window, causal, backward)
+  // dropped weights are numbered by neighbouring keys, and parts are joined before any is dropped
+  const apart = parts.length > 1 || parts.some(part => part.keyStep > 1)
+  return dropout > 0 && apart ? null : parts
 }
 
 /** Strides of batch, head and position. */
@@ -109,6 +119,8 @@ const attentionRecord: OpRecord<AttentionAttributes> = {
   kernel: ([q, k, v], attributes) => {
     const sizes = sizesOf(q!, k!, v!)
     const { B, H, T, S, K, V } = sizes
+    const parts = partsOf(attributes, sizes, false)
+    if (!parts) return null
     if (!shortTypes.includes(k!.dtype) || !shortTypes.includes(v!.dtype) || sizeOf([B, H, T, S, K, V]) === 0)
       return null
     return {
@@ -116,8 +128,8 @@ const attentionRecord: OpRecord<AttentionAttributes> = {
       accepts: acceptsFrom([0, 1, 2], 3, attributes),
       outputs: [headsInside([B, H, T, V]), { shape: [B, H, T], strides: [H * T, T, 1], offset: 0 }],
       writes: (output, layout) => output === 0 && adjacent(layout),
-      calls: (inputs, [z]) => [
-        {
+      calls: (inputs, [z]) =>
+        parts.map(part => ({
           name: "attention",
           fields: {
             q: { input: 0 },
@@ -133,9 +145,9 @@ const attentionRecord: OpRecord<AttentionAttributes> = {
             vStrides: three(inputs[2]!),
             zStrides: three(z!),
             ...extraFields(inputs, 3, attributes, sizes),
+            ...part,
           },
-        },
-      ],
+        })),
     }
   },
   grad: ([dz], inputs, [z, logsumexp], attributes, needed) => {
@@ -162,14 +174,15 @@ const attentionBackwardRecord: OpRecord<AttentionAttributes> = {
   kernel: ([q, k, v], attributes) => {
     const sizes = sizesOf(q!, k!, v!)
     const { B, H, G, T, S, K, V } = sizes
-    if (sizeOf([B, H, T, S, K, V]) === 0) return null
+    const parts = partsOf(attributes, sizes, true)
+    if (!parts || sizeOf([B, H, T, S, K, V]) === 0) return null
     return {
       uses: ["attention_backward"],
       accepts: acceptsFrom([0, 1, 2, 3, 5], 6, attributes),
       outputs: [headsInside([B, H, T, K]), headsInside([B, G, S, K]), headsInside([B, G, S, V])],
       writes: (_, layout) => adjacent(layout),
-      calls: (inputs, [dq, dk, dv]) => [
-        {
+      calls: (inputs, [dq, dk, dv]) =>
+        parts.map(part => ({
           name: "attention_backward",
           fields: {
             q: { input: 0 },
@@ -191,9 +204,9 @@ const attentionBackwardRecord: OpRecord<AttentionAttributes> = {
             dkStrides: three(dk!),
             dvStrides: three(dv!),
             ...extraFields(inputs, 6, attributes, sizes),
+            ...part,
           },
-        },
-      ],
+        })),
     }
   },
 }
@@ -204,6 +217,8 @@ export interface AttentionOptions {
   readonly causal?: boolean
   /** Keys at this distance from the query or farther are hidden (with `causal`: only the last `window` keys are seen). */
   readonly window?: number
+  /** A sparse pattern: slidingWindow, dilatedWindow, strided, fixed, blockSparse or globalWindow. */
+  readonly pattern?: AttentionPattern
   /** i32 [B]: keys from there on are hidden (padding). */
   readonly lengths?: Tensor
   /** bool, broadcastable to [B H T S]: true may be seen. */
@@ -257,10 +272,17 @@ function fourAxes(name: string, x: Tensor, { B, H, T, S }: Sizes): Tensor {
 }
 
 function checkFacts(options: AttentionOptions): void {
-  const { window, scale, softCap, dropout = 0, key, lengths, mask, bias, offset, stream } = options
+  const { window, pattern, scale, softCap, dropout = 0, key, lengths, mask, bias, offset, stream } = options
   checkTensors("attention", {}, { key, lengths, mask, bias, offset })
   if (stream !== undefined) checkInteger("attention", "the stream", stream, 0, 2 ** 31 - 1)
   if (window !== undefined) checkInteger("attention", "window", window, 1)
+  if (pattern !== undefined && typeof pattern?.rule?.kind !== "string")
+    throw new ValueError(
+      "attention: expected a pattern, but got something else",
+      "pass slidingWindow(128), strided(64), …",
+    )
+  if (pattern && window !== undefined)
+    throw new ValueError("attention: expected window or pattern, but got both", "leave window out")
   if (scale !== undefined && !Number.isFinite(scale))
     throw new ValueError(`attention: expected a finite scale, but got ${scale}`)
   if (softCap !== undefined && !(softCap > 0 && Number.isFinite(softCap)))
@@ -281,6 +303,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   checkOptions("attention", { options }, [
     "causal",
     "window",
+    "pattern",
     "lengths",
     "mask",
     "bias",
@@ -304,20 +327,28 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const key = dropout > 0 ? options.key! : undefined
   if (key && (key.rank !== 1 || key.shape[0] !== 2))
     throw new ShapeError(`attention: expected a random key [2], but got ${formatShape(key.shape)}`)
-  const positional = options.causal || options.window !== undefined
+  const { causal = false } = options
+  const { rule, marks } = options.pattern ?? {}
+  const pattern = rule && rule.kind !== "window" ? rule : null
+  const window = rule?.kind === "window" ? rule.window : (options.window ?? 0)
+  if (pattern) checkPattern(pattern, sizes.T, sizes.S, causal)
+  if (marks) checkMarks(marks, sizes.B, sizes.S)
+  const positional = causal || window > 0 || pattern !== null
   const present: Named = {
     ...(bias ? { bias: fourAxes("bias", floating("attention bias", bias), sizes) } : {}),
     ...(mask ? { mask: fourAxes("mask", truthValues("attention mask", mask), sizes) } : {}),
     ...(lengths ? { lengths: wholeNumbers("attention lengths", lengths) } : {}),
     ...(offset && positional ? { offset: wholeNumbers("attention offset", offset) } : {}),
     ...(key ? { key: wholeNumbers("attention key", key) } : {}),
+    ...(marks ? { marks: truthValues("attention marks", marks) } : {}),
   }
   const used = extras.filter(name => present[name])
   // keys and values may stay in bf16 (a cache); other storage types are widened
   const narrow = (x: Tensor): Tensor => (x.dtype === "bf16" ? x : floating("attention", x))
   return apply(attentionRecord, [query, narrow(k), narrow(v), ...used.map(name => present[name]!)], {
-    causal: options.causal ?? false,
-    window: options.window ?? 0,
+    causal,
+    window,
+    pattern,
     scale: options.scale ?? 1 / Math.sqrt(sizes.K),
     cap: options.softCap ?? 0,
     dropout,
