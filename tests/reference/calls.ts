@@ -2,10 +2,12 @@
 
 import {
   type EncoderDecoder,
-  familyOf,
   type ForwardOptions,
+  familyOf,
   type Model,
   type ModelOutput,
+  meanPooled,
+  normalized,
   publishedParts,
 } from "../../src/models/index.ts"
 import { collectTaps, grad, Tensor } from "../../src/tensor/index.ts"
@@ -60,11 +62,20 @@ export const calls: Readonly<Record<string, (model: Model, one: Case, run: Run) 
     const { input, options } = callOf(one, run)
     return model.forward(input, options as ForwardOptions)
   },
+  "mean pooling over attention_mask, then x / max(||x||_2, 1e-12)": (model, one, run) => {
+    const { input, options } = callOf(one, run)
+    const { attentionMask } = options as ForwardOptions
+    const output = model.forward(input, options as ForwardOptions)
+    const meanOfTokens = meanPooled(output.hidden, attentionMask)
+    return { ...output, meanPooled: meanOfTokens, sentenceEmbedding: normalized(meanOfTokens) } as ModelOutput
+  },
   "forward of model.get_encoder()": (model, one, run) => {
     const { input, options } = callOf(one, run)
     const { attentionMask } = options as ForwardOptions
     const { hidden } = (model as EncoderDecoder).encode(input, attentionMask ? { attentionMask } : {})
-    const { outputs, taps } = collectTaps([hidden], name => /^encoder\.(hidden\.\d+|blocks\.\d+\.attention\.pattern)$/.test(name))
+    const { outputs, taps } = collectTaps([hidden], name =>
+      /^encoder\.(hidden\.\d+|blocks\.\d+\.attention\.pattern)$/.test(name),
+    )
     const named = (pattern: RegExp): Tensor[] => [...taps].filter(([name]) => pattern.test(name)).map(([, x]) => x)
     return { hidden: outputs[0]!, hiddenStates: named(/hidden/), attentions: named(/pattern/) }
   },

@@ -69,13 +69,22 @@ export function integers(list: unknown): Tensor {
 export function inputTensor(one: Case, value: unknown): Tensor {
   if (typeof value !== "object" || value === null || !("$tensor" in value)) return integers(value)
   const { data, shape, dtype } = openFile(one, "inputs.safetensors")!.read(value.$tensor as string)
-  return dtype === "i32" ? fromHost(data as Int32Array, shape, "i32") : fromHost(Float32Array.from(data as HostArray), shape, "f32")
+  return dtype === "i32"
+    ? fromHost(data as Int32Array, shape, "i32")
+    : fromHost(Float32Array.from(data as HostArray), shape, "f32")
 }
 
 /** The golden value of an output of a run. */
-export function expectedValue(file: SafetensorsBytes, run: Run, key: string): { data: Float32Array; shape: readonly number[] } {
+export function expectedValue(
+  file: SafetensorsBytes,
+  run: Run,
+  key: string,
+): { data: Float32Array; shape: readonly number[] } {
   const golden = file.read(key.startsWith("grad.") ? key : `${run.name}.${key}`)
-  return { data: golden.dtype === "i32" ? Float32Array.from(golden.data as Int32Array) : toFloat32(golden), shape: golden.shape }
+  return {
+    data: golden.dtype === "i32" ? Float32Array.from(golden.data as Int32Array) : toFloat32(golden),
+    shape: golden.shape,
+  }
 }
 
 /** `decoder_input_ids` as `decoderInputIds`. */

@@ -8,8 +8,9 @@ import type { Tensor } from "../../src/tensor/index.ts"
 import { machineDevices } from "../ops/devices.ts"
 import { calls, gradientsByPublishedName, outputAt } from "./calls.ts"
 import { cases, expectedValue, isBuilt, largestDifference, openFile, type Run } from "./golden.ts"
-import { recordDifference, writeParity } from "./parity.ts"
+import { ParityRecord } from "./parity.ts"
 
+const parity = new ParityRecord("models")
 const devices: readonly DeviceName[] = ["reference", ...(await machineDevices())]
 
 /** Tolerance of an output: by its whole name without numbers ("text_model_output.hidden_states"), or by its beginning. */
@@ -40,10 +41,13 @@ describe.each(cases.filter(isBuilt))("$name", one => {
       for (const [i, key] of run.outputs.entries()) {
         const golden = expectedValue(expected, run, key)
         expect(values[i]!.shape, key).toEqual(golden.shape)
-        const kind = key.replace(/\.\d+$/, "").split(".").at(key.startsWith("grad.") ? 0 : -1)!
+        const kind = key
+          .replace(/\.\d+$/, "")
+          .split(".")
+          .at(key.startsWith("grad.") ? 0 : -1)!
         const difference = largestDifference(actual[i]!, golden.data, golden.shape, kind, mask)
         const tolerance = toleranceOf(run, key)
-        recordDifference(`${familyOf(model).name}/${one.name}`, kind, difference, tolerance)
+        parity.add(`${familyOf(model).name}/${one.name}`, kind, difference, tolerance)
         if (!(difference <= tolerance)) problems.push(`${key}: ${difference} away, allowed ${tolerance}`)
       }
       expect(problems).toEqual([])
@@ -55,4 +59,4 @@ describe.runIf(others.length > 0)("families that are not built here", () => {
   test.each(others)("$name ($config.model_type)", () => {})
 })
 
-afterAll(() => writeParity("models"))
+afterAll(() => parity.write())

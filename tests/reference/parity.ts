@@ -8,20 +8,28 @@ interface Entry {
   readonly tolerance: number
 }
 
-const table = new Map<string, Map<string, Entry>>()
+/** The differences of one part of the page: "models", "generate" or "bf16". */
+export class ParityRecord {
+  readonly #part: string
+  readonly #rows = new Map<string, Map<string, Entry>>()
 
-/** Notes how far an output was from the original's. */
-export function recordDifference(name: string, output: string, difference: number, tolerance: number): void {
-  const row = table.get(name) ?? new Map<string, Entry>()
-  table.set(name, row)
-  const known = row.get(output)
-  if (!known || difference > known.difference) row.set(output, { difference, tolerance })
-}
+  constructor(part: string) {
+    this.#part = part
+  }
 
-/** Writes what was noted; called after all tests of a file. */
-export function writeParity(part: string): void {
-  const path = process.env.HEED_PARITY
-  if (!path) return
-  const rows = [...table].map(([name, row]) => [name, Object.fromEntries(row)])
-  writeFileSync(`${path}.${part}.json`, JSON.stringify(Object.fromEntries(rows)))
+  /** Notes how far an output of a case ("family/case") was from the original's. */
+  add(name: string, output: string, difference: number, tolerance: number): void {
+    const row = this.#rows.get(name) ?? new Map<string, Entry>()
+    this.#rows.set(name, row)
+    const known = row.get(output)
+    if (!known || difference > known.difference) row.set(output, { difference, tolerance })
+  }
+
+  /** Writes what was noted; called after all tests of a file. */
+  write(): void {
+    const path = process.env.HEED_PARITY
+    if (!path) return
+    const rows = [...this.#rows].map(([name, row]) => [name, Object.fromEntries(row)])
+    writeFileSync(`${path}.${this.#part}.json`, JSON.stringify(Object.fromEntries(rows)))
+  }
 }

@@ -9,8 +9,14 @@ const on = (f: (x: Tensor) => Tensor) => (inputs: Record<string, Tensor>) => ({ 
 const elu = (x: Tensor, alpha: number): Tensor => where(x.gt(0), x, where(x.gt(0), 0, x).expm1().mul(alpha))
 
 /** inside(x) between low and high, both left out (where PyTorch's slope is the outer one), below and above outside. */
-const between = (x: Tensor, low: number, high: number, inside: Tensor, below: Tensor | number, above: Tensor | number) =>
-  where(x.gt(low), where(x.lt(high), inside, above), below)
+const between = (
+  x: Tensor,
+  low: number,
+  high: number,
+  inside: Tensor,
+  below: Tensor | number,
+  above: Tensor | number,
+) => where(x.gt(low), where(x.lt(high), inside, above), below)
 
 await checkGolden("activations", {
   gelu: on(x => x.gelu()),
@@ -35,7 +41,14 @@ await checkGolden("activations", {
   softsign: on(x => x.div(x.abs().add(1))),
   logsigmoid: on(x => x.neg().softplus().neg()),
   erf: on(x => x.erf()),
-  laplace: on(x => x.sub(0.707107).div(0.282095 * Math.SQRT2).erf().add(1).mul(0.5)),
+  laplace: on(x =>
+    x
+      .sub(707107e-6)
+      .div(0.282095 * Math.SQRT2)
+      .erf()
+      .add(1)
+      .mul(0.5),
+  ),
   glu: on(x => {
     const [a, b] = x.split(x.shape.at(-1)! / 2, -1)
     return a!.mul(b!.sigmoid())

@@ -73,7 +73,9 @@ export async function checkGolden(
             expect(wanted.get(output)!.shape, output).toEqual(expected.shape)
             const tolerance = one.atol[output.startsWith("grad.") ? "grad" : output] ?? 1e-4
             const numbers = file.read(`${one.name}.${output}`).data as Float32Array
-            const far = [...numbers].findIndex((x, j) => !Object.is(x, actual[i]![j]) && !(Math.abs(x - actual[i]![j]!) <= tolerance))
+            const far = [...numbers].findIndex(
+              (x, j) => !Object.is(x, actual[i]![j]) && !(Math.abs(x - actual[i]![j]!) <= tolerance),
+            )
             expect(far < 0 ? "" : `${output}[${far}] is ${actual[i]![far]} instead of ${numbers[far]}`).toBe("")
           }
         })

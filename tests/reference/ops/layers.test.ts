@@ -48,5 +48,10 @@ await checkGolden("layers", {
       -1,
     ),
   }),
-  masked_mean: ({ x, m }) => ({ y: x!.mul(m!.unsqueeze(-1)).sum(1).div(m!.sum(1, { keepDims: true })) }),
+  masked_mean: ({ x, m }) => ({
+    y: x!
+      .mul(m!.unsqueeze(-1))
+      .sum(1)
+      .div(m!.sum(1, { keepDims: true })),
+  }),
 })

@@ -56,7 +56,10 @@ await checkGolden(
     huber: numbers((x, t) => huber(x, t, { delta: 0.7 })),
     kl_div: ({ a, b }) => ({ y: klDivergence(a!.logSoftmax(), b!.logSoftmax()) }),
     cosine_embedding: ({ a, b, t }) => {
-      const cosine = a!.mul(b!).sum(-1).div(length(a!).mul(length(b!)))
+      const cosine = a!
+        .mul(b!)
+        .sum(-1)
+        .div(length(a!).mul(length(b!)))
       return { y: where(t!.gt(0), cosine.neg().add(1), cosine.sub(0.2).maximum(0)).mean() }
     },
     triplet: ({ a, p, n }) => {

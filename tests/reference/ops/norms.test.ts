@@ -30,7 +30,9 @@ await checkGolden("norms", {
     return { y: normal.mul(perChannel(w!)).add(perChannel(b!)) }
   },
   batch_norm_train: ({ x, w, b }) => ({
-    y: layerNorm(x!, null, null, { epsilon: 1e-5, axes: [0, 2] }).mul(perChannel(w!)).add(perChannel(b!)),
+    y: layerNorm(x!, null, null, { epsilon: 1e-5, axes: [0, 2] })
+      .mul(perChannel(w!))
+      .add(perChannel(b!)),
   }),
   batch_norm_eval: ({ x, w, b, mean, var: variance }) => ({
     y: x!
@@ -48,6 +50,9 @@ await checkGolden("norms", {
   logsumexp: on(x => x.logsumexp(-1)),
   l2_normalize: on(x => x.div(length(x).maximum(1e-12))),
   cosine_similarity: ({ a, b }) => ({
-    y: a!.mul(b!).sum(-1).div(length(a!).squeeze(-1).mul(length(b!).squeeze(-1)).maximum(1e-8)),
+    y: a!
+      .mul(b!)
+      .sum(-1)
+      .div(length(a!).squeeze(-1).mul(length(b!).squeeze(-1)).maximum(1e-8)),
   }),
 })

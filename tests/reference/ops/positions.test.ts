@@ -5,9 +5,9 @@ import {
   positionsBesidePadding,
   type RopeScaling,
   relativeBuckets,
+  rotaryFrequencies,
   rotate,
   rotationOf,
-  rotaryFrequencies,
   type SinusoidForm,
   sinusoids,
 } from "../../../src/nn/index.ts"

@@ -43,7 +43,10 @@ function fromTorch({ name, args, base_lr }: Golden): Ours {
       return ["cosine_annealing", { period: args.T_max!, minimum: args.eta_min! / base_lr }]
     case "CosineAnnealingWarmRestarts": {
       const { T_0: period, T_mult: periodGrowth, eta_min } = args
-      return ["cosine_annealing_warm_restarts", { period: period!, periodGrowth: periodGrowth!, minimum: eta_min! / base_lr }]
+      return [
+        "cosine_annealing_warm_restarts",
+        { period: period!, periodGrowth: periodGrowth!, minimum: eta_min! / base_lr },
+      ]
     }
     case "LinearLR":
       return ["constant_with_warmup", { warmupSteps: args.total_iters!, warmupStart: args.start_factor! }]
