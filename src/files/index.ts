@@ -1,5 +1,11 @@
-// Files on disk: safetensors, run folders with checkpoints, text corpora. `pure.ts` is the part that runs in a browser.
+// Files on disk: safetensors and PyTorch checkpoints, the hub and its cache, run folders, text corpora. `pure.ts` is the part that runs in a browser.
 export { type FileContent, type FileWriter, removeLeftovers, writeFileAtomic, writeFolderAtomic } from "./atomic.ts"
+export { type CachedModel, type CachedRevision, listModels, removeModel } from "./hub/cache.ts"
+export { isModelName } from "./hub/names.ts"
+export { cacheFolderOf, type HubOptions } from "./hub/place.ts"
+export { type PullEvent, type PullOptions, pull } from "./hub/pull.ts"
+export { HubError, type Patience } from "./hub/requests.ts"
+export { type ResolveOptions, resolveModel } from "./hub/resolve.ts"
 export { JsonLines, type Row } from "./jsonl.ts"
 export * from "./pure.ts"
 export { type BestMark, type Checkpoint, createRun, openRun, Run, type RunOptions } from "./run.ts"
