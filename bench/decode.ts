@@ -1,6 +1,6 @@
 // Greedy decoding of a Llama of SmolLM2-135M's shape in bf16: bytes of weights read per second over measured read bandwidth.
 
-import { Decoder } from "../src/generate/decoder.ts"
+import { CachedDecoder } from "../src/generate/decoder.ts"
 import { deviceInfo } from "../src/index.ts"
 import { llama } from "../src/models/index.ts"
 import { measurePeak } from "../src/runtime/native.ts"
@@ -28,7 +28,7 @@ export const question: Question = {
       (total, p) => total + p.size * (p.dtype === "bf16" ? 2 : 4),
       0,
     )
-    const decoder = new Decoder(model, {
+    const decoder = new CachedDecoder(model, {
       batch: 1,
       positions: 256,
       precision: info.bf16 ? "bf16" : "fp32",
@@ -36,7 +36,7 @@ export const question: Question = {
     })
     let next = 1
     const token = async (): Promise<void> => {
-      const logits = await decoder.step(Int32Array.of(next))
+      const { scores: logits } = await decoder.step(Int32Array.of(next))
       let best = 0
       for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i
       next = best

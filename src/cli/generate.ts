@@ -58,7 +58,14 @@ export function registerGenerate(command: Command): void {
 }
 
 function summary({ reason, message }: EndEvent, count: number, milliseconds: number, name: string): string {
-  const why = { eos: "the text ended", length: "enough tokens", stop: "a stop text", aborted: "stopped" }[reason]
+  const why = {
+    eos: "the text ended",
+    length: "enough tokens",
+    stop: "a stop text",
+    criterion: "a criterion",
+    time: "the time that was given",
+    aborted: "stopped",
+  }[reason]
   return `${name}: ${count} tokens, ${Math.round((1000 * count) / milliseconds)} a second; ended by ${message ?? why}`
 }
 

@@ -1,79 +1,6 @@
-// The options of generation. Names are those of transformers' GenerationConfig in camelCase; snake_case and other usual names work too.
-// An option that would have no effect is refused.
-import { z } from "zod"
-import { ConfigError, declare, type InputOf, option, type Problem, type ValuesOf } from "../config/index.ts"
-
-const count = (least: number) => z.int().min(least)
-const fraction = z.number().min(0).max(1)
-
-/** Every option of a generation, declared once. */
-export const generationOptions = declare(
-  {
-    maxNewTokens: option(count(1), "Tokens to write at most", { default: 128, alias: "maxTokens" }),
-    minNewTokens: option(count(0), "Tokens to write at least: before that the end token is forbidden", { default: 0 }),
-    doSample: option(
-      z.boolean().optional(),
-      "Draw tokens at random instead of taking the most likely one; true unless said otherwise when temperature, topK, topP or minP is given",
-      { alias: "sample" },
-    ),
-    temperature: option(
-      z.number().min(0).max(100).optional(),
-      "Divides scores: below 1 bolder, above 1 more surprising (1); 0 takes the most likely token",
-    ),
-    topK: option(count(0).optional(), "Draw among this many most likely tokens; 0 among all (0)"),
-    topP: option(
-      z.number().gt(0).max(1).optional(),
-      "Draw among the most likely tokens whose probabilities together reach this; 1 among all (1)",
-    ),
-    minP: option(
-      fraction.optional(),
-      "Draw among tokens at least this times as probable as the most likely one; 0 among all (0)",
-    ),
-    seed: option(z.int().min(0), "Seed of the draws: the same seed gives the same text", { default: 1 }),
-    repetitionPenalty: option(
-      z.number().gt(0).max(100),
-      "Above 1: tokens that occurred already become less likely; 1 leaves them",
-      { default: 1 },
-    ),
-    noRepeatNgramSize: option(count(0), "No sequence of this many tokens occurs twice; 0 allows all", { default: 0 }),
-    badWordsIds: option(z.array(z.array(count(0)).min(1)), "Token sequences that must not be written", {
-      default: [],
-      alias: "badWords",
-    }),
-    stop: option(z.array(z.string().min(1)), "Texts at which writing stops; they are not part of what is given", {
-      default: [],
-      alias: ["stopStrings", "stopSequences"],
-    }),
-    eosTokenId: option(
-      z.union([count(0), z.array(count(0)).min(1)]).optional(),
-      "Tokens that end a text; those of the model unless given",
-      { alias: "endToken" },
-    ),
-    padTokenId: option(count(0).optional(), "Token that fills rows of a batch that ended; the model's unless given", {
-      alias: "padToken",
-    }),
-    contextFull: option(
-      z.enum(["stop", "slide"]),
-      "What happens when the model's context is full: writing stops, or goes on without the oldest quarter of the text",
-      { default: "stop" },
-    ),
-    logprobs: option(z.boolean(), "Also give the log-probability of each token", { default: false }),
-    numBeams: option(count(1).max(256), "Follow this many most likely beginnings at once (beam search)", {
-      default: 1,
-      alias: "beams",
-    }),
-    lengthPenalty: option(
-      z.number().optional(),
-      "Beams: scores are divided by the length to this power; above 0 favours long texts (1)",
-    ),
-    earlyStopping: option(
-      z.union([z.boolean(), z.literal("never")]).optional(),
-      "Beams: true stops when enough texts are complete; false when better ones are unlikely; never when they are impossible (false)",
-    ),
-    numReturnSequences: option(count(1).optional(), "Beams: how many of the best texts are given (1)"),
-  },
-  "generation",
-)
+// Options of a generation, checked: an option that would have no effect is refused.
+import { ConfigError, type InputOf, type Problem, type ValuesOf } from "../config/index.ts"
+import { generationOptions } from "./options.ts"
 
 /** The options of a generation, checked and filled in. */
 export type GenerationConfig = ValuesOf<typeof generationOptions>
@@ -96,69 +23,136 @@ export function generationConfig(input: GenerationInput | Readonly<Record<string
     const single = typeof value === "string" && generationOptions.keyOf(name) === "stop"
     return [name, single ? [value] : value] as const
   })
+  const given = new Set(listed.flatMap(([name, value]) => (value === undefined ? [] : [generationOptions.keyOf(name)])))
   const config = generationOptions.parse(Object.fromEntries(listed))
+  if (config.maxLength !== undefined && !given.has("maxNewTokens")) config.maxNewTokens = config.maxLength
   checkGeneration(config)
   return config
 }
 
+/** What shapes draws, and the values that leave them as they are. */
+export const drawing = {
+  temperature: 1,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  typicalP: 1,
+  epsilonCutoff: 0,
+  etaCutoff: 0,
+} as const
+
+const drawingKeys = Object.keys(drawing) as (keyof typeof drawing)[]
+
 /** Whether tokens are drawn at random. */
-export function samples({ doSample, temperature, topK, topP, minP }: GenerationConfig): boolean {
-  if (doSample !== undefined) return doSample
-  return temperature !== 0 && [temperature, topK, topP, minP].some(value => value !== undefined)
+export function samples(config: Partial<GenerationConfig>): boolean {
+  if (config.doSample !== undefined) return config.doSample
+  if (config.penaltyAlpha) return false
+  return config.temperature !== 0 && drawingKeys.some(key => config[key] !== undefined)
 }
+
+/** How the next token is found. */
+export type Strategy = "choose" | "beams" | "contrastive" | "speculative"
+
+/** The strategy that options ask for; `assisted`: there is a draft model. */
+export function strategyOf(config: GenerationConfig, assisted = false): Strategy {
+  if (config.numBeams > 1) return "beams"
+  if (config.penaltyAlpha) return "contrastive"
+  return assisted || config.promptLookupNumTokens !== undefined ? "speculative" : "choose"
+}
+
+type Refuse = (key: keyof GenerationConfig, message: string, hint: string) => void
 
 /** Refuses options that would have no effect together. Throws ConfigError listing every problem. */
 export function checkGeneration(config: GenerationConfig): void {
   const problems: Problem[] = []
-  const refuse = (key: keyof GenerationConfig, message: string, hint: string): void => {
+  const refuse: Refuse = (key, message, hint) => {
     problems.push({ option: key, message, hint })
   }
-  const { minNewTokens, maxNewTokens, numBeams, doSample, temperature } = config
+  const { minNewTokens, maxNewTokens, maxLength, minLength } = config
   if (minNewTokens > maxNewTokens)
     refuse("minNewTokens", `expected at most maxNewTokens, ${maxNewTokens}, but got ${minNewTokens}`, "raise the other")
+  if (maxLength !== undefined && minLength > maxLength)
+    refuse("minLength", `expected at most maxLength, ${maxLength}, but got ${minLength}`, "raise the other")
+  checkDraws(config, refuse)
+  if (config.numBeams > 1) checkBeams(config, refuse)
+  else checkNoBeams(config, refuse)
+  if (config.penaltyAlpha) checkContrastive(config, refuse)
+  if (config.maxMatchingNgramSize !== undefined && config.promptLookupNumTokens === undefined)
+    refuse("maxMatchingNgramSize", "expected promptLookupNumTokens with it", "set it, or leave this out")
+  if (problems.length > 0) throw new ConfigError("generation", problems)
+}
+
+function checkDraws(config: GenerationConfig, refuse: Refuse): void {
+  const { doSample, temperature } = config
   if (doSample === true && temperature === 0)
     refuse(
       "temperature",
       "expected a number above 0 where tokens are drawn, but got 0",
       "leave doSample out, or raise it",
     )
-  const off = { temperature: 1, topK: 0, topP: 1, minP: 0 }
-  if (!samples(config))
-    for (const [key, value] of Object.entries(off) as [keyof typeof off, number][])
-      if (config[key] !== undefined && config[key] !== value && !(key === "temperature" && config[key] === 0))
-        refuse(
-          key,
-          `expected doSample where ${key} is ${config[key]}, but the most likely token is taken`,
-          temperature === 0 ? `raise the temperature, or leave ${key} out` : `set doSample, or leave ${key} out`,
-        )
-  if (numBeams > 1) checkBeams(config, refuse)
-  else
-    for (const key of ["lengthPenalty", "earlyStopping", "numReturnSequences"] as const)
-      if (config[key] !== undefined && config[key] !== 1 && config[key] !== false)
-        refuse(key, `expected numBeams of 2 or more with ${key}, but got 1`, `set numBeams, or leave ${key} out`)
-  if (problems.length > 0) throw new ConfigError("generation", problems)
+  if (samples(config)) return
+  for (const key of drawingKeys) {
+    const harmless = config[key] === undefined || config[key] === drawing[key]
+    if (harmless || (key === "temperature" && config[key] === 0) || (key === "topK" && config.penaltyAlpha)) continue
+    refuse(
+      key,
+      `expected doSample where ${key} is ${config[key]}, but the most likely token is taken`,
+      temperature === 0 ? `raise the temperature, or leave ${key} out` : `set doSample, or leave ${key} out`,
+    )
+  }
+  if ((config.numReturnSequences ?? 1) > 1 && config.numBeams === 1)
+    refuse(
+      "numReturnSequences",
+      `expected numBeams of 2 or more, or doSample, with numReturnSequences ${config.numReturnSequences}: the most likely text is only one`,
+      "set numBeams or doSample, or leave it out",
+    )
 }
 
-function checkBeams(
-  config: GenerationConfig,
-  refuse: (key: keyof GenerationConfig, message: string, hint: string) => void,
-): void {
-  const { numBeams, numReturnSequences = 1 } = config
-  if (samples(config))
-    refuse(
-      "numBeams",
-      `expected 1 where tokens are drawn, but got ${numBeams}`,
-      "beam search draws nothing: choose one",
-    )
+function checkNoBeams(config: GenerationConfig, refuse: Refuse): void {
+  const harmless = { lengthPenalty: 1, earlyStopping: false, numBeamGroups: 1, diversityPenalty: 0 }
+  for (const [key, value] of Object.entries(harmless) as [keyof typeof harmless, unknown][])
+    if (config[key] !== undefined && config[key] !== value)
+      refuse(key, `expected numBeams of 2 or more with ${key}, but got 1`, `set numBeams, or leave ${key} out`)
+}
+
+function checkBeams(config: GenerationConfig, refuse: Refuse): void {
+  const { numBeams, numBeamGroups, diversityPenalty = 0, numReturnSequences = 1 } = config
   if (numReturnSequences > numBeams)
     refuse(
       "numReturnSequences",
       `expected at most numBeams, ${numBeams}, but got ${numReturnSequences}`,
       "raise numBeams",
     )
+  if (numBeams % numBeamGroups !== 0)
+    refuse(
+      "numBeamGroups",
+      `expected groups that share ${numBeams} beams evenly, but got ${numBeamGroups}`,
+      "change one of them",
+    )
+  if (numBeamGroups > 1 && diversityPenalty === 0)
+    refuse("diversityPenalty", "expected a number above 0 with numBeamGroups: equal groups find equal texts", "set it")
+  if (numBeamGroups === 1 && diversityPenalty > 0)
+    refuse("diversityPenalty", "expected numBeamGroups of 2 or more with diversityPenalty, but got 1", "set it")
+  if (numBeamGroups > 1 && samples(config))
+    refuse("doSample", "expected false with numBeamGroups, but got true", "groups of beams draw nothing: choose one")
+  if (config.penaltyAlpha) refuse("penaltyAlpha", "expected numBeams 1 with penaltyAlpha", "choose one of them")
+  if (config.promptLookupNumTokens !== undefined)
+    refuse("promptLookupNumTokens", "expected numBeams 1 with promptLookupNumTokens", "choose one of them")
   if (config.stop.length > 0)
     refuse("stop", "expected no stop texts with beam search, but got some", "cut the texts afterwards")
   if (config.contextFull !== "stop")
     refuse("contextFull", `expected stop with beam search, but got ${config.contextFull}`, "ask for fewer tokens")
-  if (config.logprobs) refuse("logprobs", "expected false with beam search, but got true", "a text's score is given")
+  if (config.logprobs || config.topLogprobs > 0)
+    refuse("logprobs", "expected none with beam search", "a text's score is given")
+}
+
+function checkContrastive(config: GenerationConfig, refuse: Refuse): void {
+  if ((config.topK ?? 0) < 2)
+    refuse("topK", "expected 2 or more with penaltyAlpha: how many tokens are compared", "4 is usual")
+  if (samples(config))
+    refuse("doSample", "expected false with penaltyAlpha: contrastive search draws nothing", "choose one of them")
+  if (config.promptLookupNumTokens !== undefined)
+    refuse("promptLookupNumTokens", "expected no penaltyAlpha with promptLookupNumTokens", "choose one of them")
+  if (config.contextFull !== "stop")
+    refuse("contextFull", `expected stop with penaltyAlpha, but got ${config.contextFull}`, "ask for fewer tokens")
 }

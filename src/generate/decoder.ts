@@ -4,7 +4,16 @@
 import { LanguageModel } from "../models/language-model.ts"
 import type { KeyValueCache, Memory } from "../nn/index.ts"
 import { type CompiledFunction, compile, evaluateOn, read, scalar } from "../runtime/index.ts"
-import { arange, fromHost, type HostArray, maximum, minimum, readSlice, ShapeError, type Tensor } from "../tensor/index.ts"
+import {
+  arange,
+  fromHost,
+  type HostArray,
+  maximum,
+  minimum,
+  readSlice,
+  ShapeError,
+  type Tensor,
+} from "../tensor/index.ts"
 import type { WritingModel } from "./writing.ts"
 
 /** Where and how programs run. */
@@ -210,7 +219,13 @@ export class CachedDecoder implements Decoder {
     }
     const { scores } = readings.at(-1)!
     if (!this.#states) return { scores, states: null }
-    return { scores, states: joined(readings.map(reading => reading.states!), this.batch) }
+    return {
+      scores,
+      states: joined(
+        readings.map(reading => reading.states!),
+        this.batch,
+      ),
+    }
   }
 
   async step(ids: Int32Array, { rows, signal }: StepOptions = {}): Promise<Reading> {

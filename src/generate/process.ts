@@ -1,10 +1,7 @@
 // What is done to the scores of the next token before it is chosen: each function changes a row of logits in place, as the
-// processors of the same names in Hugging Face's generation do; -Infinity forbids a token.
+// processors of the same names in Hugging Face's generation do; -Infinity forbids a token. What only shapes draws is in truncate.ts.
 
-/** Divides scores by a temperature: below 1 sharper, above 1 flatter (Hinton et al. 2015). */
-export function applyTemperature(scores: Float32Array, temperature: number): void {
-  for (let i = 0; i < scores.length; i++) scores[i] = scores[i]! / temperature
-}
+import { logSumExp } from "./scores.ts"
 
 /** Makes tokens that occurred before less likely: positive scores are divided by the penalty, negative ones multiplied (Keskar et al. 2019). */
 export function applyRepetitionPenalty(scores: Float32Array, ids: ArrayLike<number>, penalty: number): void {
@@ -16,137 +13,62 @@ export function applyRepetitionPenalty(scores: Float32Array, ids: ArrayLike<numb
   }
 }
 
-/** Forbids tokens that would complete an n-gram the sequence already has. */
-export function forbidRepeatedNgrams(scores: Float32Array, ids: ArrayLike<number>, size: number): void {
+/** Subtracts `presence` from tokens that were written, and `frequency` for each time they were (the penalties of OpenAI's interface). */
+export function applyCountPenalties(
+  scores: Float32Array,
+  written: ArrayLike<number>,
+  { presence = 0, frequency = 0 }: { readonly presence?: number; readonly frequency?: number },
+): void {
+  const counts = new Map<number, number>()
+  for (let i = 0; i < written.length; i++) counts.set(written[i]!, (counts.get(written[i]!) ?? 0) + 1)
+  for (const [id, count] of counts) if (id < scores.length) scores[id] = scores[id]! - presence - count * frequency
+}
+
+/** Subtracts a penalty for each time a token was chosen by other groups of beams at this step (Vijayakumar et al. 2018). */
+export function applyDiversityPenalty(scores: Float32Array, chosen: ArrayLike<number>, penalty: number): void {
+  for (let i = 0; i < chosen.length; i++) scores[chosen[i]!] = scores[chosen[i]!]! - penalty
+}
+
+/** Forbids tokens that would complete an n-gram that `known` (the text itself by default) already has. */
+export function forbidRepeatedNgrams(
+  scores: Float32Array,
+  ids: ArrayLike<number>,
+  size: number,
+  known: ArrayLike<number> = ids,
+): void {
   const prefix = size - 1
   if (ids.length < prefix) return
-  for (let start = 0; start + size <= ids.length; start++) {
+  for (let start = 0; start + size <= known.length; start++) {
     let equal = true
-    for (let j = 0; j < prefix && equal; j++) equal = ids[start + j] === ids[ids.length - prefix + j]
-    const next = ids[start + prefix]!
-    if (equal) scores[next] = -Infinity
+    for (let j = 0; j < prefix && equal; j++) equal = known[start + j] === ids[ids.length - prefix + j]
+    const next = known[start + prefix]!
+    if (equal && next < scores.length) scores[next] = -Infinity
+  }
+}
+
+/** Adds a bias to the last token of each sequence whose beginning was just written. */
+export function applySequenceBias(
+  scores: Float32Array,
+  ids: ArrayLike<number>,
+  biases: Iterable<readonly [ids: readonly number[], bias: number]>,
+): void {
+  for (const [sequence, bias] of biases) {
+    const prefix = sequence.length - 1
+    if (prefix < 0 || prefix > ids.length) continue
+    let equal = true
+    for (let j = 0; j < prefix && equal; j++) equal = sequence[j] === ids[ids.length - prefix + j]
+    const last = sequence[prefix]!
+    if (equal && last < scores.length) scores[last] = scores[last]! + bias
   }
 }
 
 /** Forbids the last token of each sequence whose beginning was just written. */
 export function forbidWords(scores: Float32Array, ids: ArrayLike<number>, words: readonly (readonly number[])[]): void {
-  for (const word of words) {
-    const prefix = word.length - 1
-    if (prefix < 0 || prefix > ids.length) continue
-    let equal = true
-    for (let j = 0; j < prefix && equal; j++) equal = word[j] === ids[ids.length - prefix + j]
-    if (equal) scores[word[prefix]!] = -Infinity
-  }
-}
-
-/** The k-th largest score; -Infinity when there are not that many. */
-function kthLargest(scores: Float32Array, k: number): number {
-  // a min-heap of the k largest seen so far
-  const heap = new Float32Array(k)
-  let size = 0
-  for (let i = 0; i < scores.length; i++) {
-    const score = scores[i]!
-    if (size === k && !(score > heap[0]!)) continue
-    let at = size < k ? size++ : 0
-    if (at > 0 || size === 1) {
-      while (at > 0) {
-        const up = (at - 1) >> 1
-        if (heap[up]! <= score) break
-        heap[at] = heap[up]!
-        at = up
-      }
-    } else {
-      for (;;) {
-        let down = 2 * at + 1
-        if (down >= size) break
-        if (down + 1 < size && heap[down + 1]! < heap[down]!) down++
-        if (heap[down]! >= score) break
-        heap[at] = heap[down]!
-        at = down
-      }
-    }
-    heap[at] = score
-  }
-  return size < k ? -Infinity : heap[0]!
-}
-
-/** Keeps the k most likely tokens, and those equal to the last of them (Fan et al. 2018). */
-export function keepTopK(scores: Float32Array, k: number): void {
-  if (k >= scores.length) return
-  const least = kthLargest(scores, k)
-  for (let i = 0; i < scores.length; i++) if (scores[i]! < least) scores[i] = -Infinity
-}
-
-/** Probabilities of a row of scores, in double precision. */
-export function probabilities(scores: Float32Array): Float64Array {
-  let top = -Infinity
-  for (let i = 0; i < scores.length; i++) if (scores[i]! > top) top = scores[i]!
-  const out = new Float64Array(scores.length)
-  let total = 0
-  for (let i = 0; i < scores.length; i++) total += out[i] = Math.exp(scores[i]! - top)
-  for (let i = 0; i < scores.length; i++) out[i] = out[i]! / total
-  return out
-}
-
-/** Most likely first; equal ones in the order of their ids. */
-const byChance =
-  (chances: Float64Array) =>
-  (a: number, b: number): number =>
-    chances[b]! - chances[a]! || a - b
-
-/** Forbids all tokens but the `least` most likely. */
-function keepLeast(scores: Float32Array, chances: Float64Array, least: number): void {
-  const order = Uint32Array.from(chances.keys()).sort(byChance(chances))
-  for (const id of order.subarray(least)) scores[id] = -Infinity
-}
-
-const levels = 512
-const levelsPerUnit = 16
-
-/** Keeps the smallest set of most likely tokens whose probabilities reach p (nucleus sampling, Holtzman et al. 2020), at least `least` of them. */
-export function keepTopP(scores: Float32Array, p: number, least = 1): void {
-  if (p >= 1) return
-  const chances = probabilities(scores)
-  const top = scores[mostLikely(scores)]!
-  // only the level of scores at which the sum passes p must be sorted
-  const levelOf = (i: number): number => Math.min(levels - 1, Math.floor((top - scores[i]!) * levelsPerUnit))
-  const masses = new Float64Array(levels)
-  const counts = new Uint32Array(levels)
-  for (let i = 0; i < scores.length; i++)
-    if (chances[i]! > 0) {
-      masses[levelOf(i)]! += chances[i]!
-      counts[levelOf(i)]!++
-    }
-  let last = 0
-  let total = 0
-  let count = 0
-  for (; last < levels - 1 && total + masses[last]! < p; last++) {
-    total += masses[last]!
-    count += counts[last]!
-  }
-  const border: number[] = []
-  for (let i = 0; i < scores.length; i++) if (chances[i]! > 0 && levelOf(i) === last) border.push(i)
-  border.sort(byChance(chances))
-  let kept = 0
-  while (kept < border.length && (total < p || count + kept < least)) total += chances[border[kept++]!]!
-  if (count + kept < least) {
-    keepLeast(scores, chances, least)
-    return
-  }
-  for (let i = 0; i < scores.length; i++) if (!(chances[i]! > 0) || levelOf(i) > last) scores[i] = -Infinity
-  for (const id of border.slice(kept)) scores[id] = -Infinity
-}
-
-/** Keeps tokens whose probability is at least p times that of the most likely one (min-p sampling, Nguyen et al. 2024), at least `least` of them. */
-export function keepMinP(scores: Float32Array, p: number, least = 1): void {
-  const chances = probabilities(scores)
-  let top = 0
-  for (let i = 0; i < chances.length; i++) if (chances[i]! > top) top = chances[i]!
-  const limit = p * top
-  let count = 0
-  for (let i = 0; i < chances.length; i++) if (chances[i]! >= limit && chances[i]! > 0) count++
-  if (count < least) keepLeast(scores, chances, least)
-  else for (let i = 0; i < chances.length; i++) if (chances[i]! < limit) scores[i] = -Infinity
+  applySequenceBias(
+    scores,
+    ids,
+    words.map(word => [word, -Infinity] as const),
+  )
 }
 
 /** Forbids tokens. */
@@ -154,24 +76,32 @@ export function forbid(scores: Float32Array, ids: readonly number[]): void {
   for (const id of ids) if (id >= 0 && id < scores.length) scores[id] = -Infinity
 }
 
-/** The most likely token; the first of equal ones. */
-export function mostLikely(scores: Float32Array): number {
-  let best = 0
-  for (let i = 1; i < scores.length; i++) if (scores[i]! > scores[best]!) best = i
-  return best
+/** Forbids all tokens but some, whose scores become 0. */
+export function force(scores: Float32Array, ids: readonly number[]): void {
+  scores.fill(-Infinity)
+  for (const id of ids) if (id >= 0 && id < scores.length) scores[id] = 0
 }
 
-/** The token at which the running sum of probabilities passes `u` in 0..1. */
-export function draw(scores: Float32Array, u: number): number {
-  const chances = probabilities(scores)
-  let left = u
-  let last = 0
-  for (let i = 0; i < chances.length; i++) {
-    const chance = chances[i]!
-    if (chance === 0) continue
-    last = i
-    left -= chance
-    if (left < 0) return i
+/** Raises the scores of end tokens by |score| · (factor^beyond - 1), `beyond` tokens after the length from which a text should end. */
+export function favourEnd(scores: Float32Array, ends: readonly number[], factor: number, beyond: number): void {
+  if (beyond <= 0) return
+  for (const id of ends)
+    if (id < scores.length) scores[id] = scores[id]! + Math.abs(scores[id]!) * (factor ** beyond - 1)
+}
+
+const largest = 3.4028234663852886e38
+
+/** Replaces what is no number by 0, and infinite scores by the largest and smallest finite ones. */
+export function replaceInvalid(scores: Float32Array): void {
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i]!
+    if (Number.isNaN(score)) scores[i] = 0
+    else if (!Number.isFinite(score)) scores[i] = score > 0 ? largest : -largest
   }
-  return last
+}
+
+/** Turns scores into log-probabilities. */
+export function normalizeScores(scores: Float32Array): void {
+  const normalizer = logSumExp(scores)
+  for (let i = 0; i < scores.length; i++) scores[i] = scores[i]! - normalizer
 }

@@ -114,7 +114,7 @@ test("what has no meaning in a batch is refused", async () => {
   const model = smallGPT2()
   await expect(generateIds(model, [])).rejects.toThrow(/at least one prompt/)
   await expect(generateIds(model, [[]])).rejects.toThrow(/at least one token/)
-  await expect(generateIds(model, prompts, { stop: "x" })).rejects.toThrow(/no stop texts/)
+  await expect(generateIds(model, prompts, { stop: "x" })).rejects.toThrow(/a tokenizer with stop texts/)
   await expect(generateIds(model, prompts, { contextFull: "slide" })).rejects.toThrow(/slide/)
   await expect(generateIds(model, prompts, { numBeams: 2, stepLogits: true })).rejects.toThrow(/stepLogits/)
   await expect(generateIds(model, [new Int32Array(65)])).rejects.toThrow(/at most 64 tokens.*got 65/)

@@ -1,0 +1,156 @@
+// Decoding without a cache: the whole text is read again for each token. For models that keep no keys and values, and to check those
+// that do.
+
+import { type CompiledFunction, compile, scalar } from "../runtime/index.ts"
+import { arange, fromHost, maximum, readSlice, ShapeError, type Tensor } from "../tensor/index.ts"
+import {
+  type Attended,
+  type Decoder,
+  type DecoderOptions,
+  type DecoderRequest,
+  inEvaluation,
+  paddingOf,
+  powerFrom,
+  promptSizes,
+  type Reading,
+  readOn,
+  type StepOptions,
+  streamOf,
+} from "./decoder.ts"
+import type { WritingModel } from "./writing.ts"
+
+interface Whole {
+  readonly ids: Tensor
+  /** Column of the last token. */
+  readonly last: Tensor
+  readonly padding?: Tensor
+  readonly source?: Attended
+}
+
+interface Found {
+  readonly scores: Tensor
+  readonly states?: Tensor
+}
+
+const smallestLength = 16
+
+/** A model that reads everything again for each token. */
+export class WholeDecoder implements Decoder {
+  readonly model: WritingModel
+  readonly batch: number
+  readonly capacity: number
+  readonly #last: CompiledFunction<[Whole], Found>
+  readonly #each: CompiledFunction<[Whole], Found>
+  readonly #device: DecoderOptions["device"]
+  readonly #states: boolean
+  #rows: number[][] = []
+  #padding: Tensor | undefined
+  #source: Attended | undefined
+
+  constructor(model: WritingModel, { batch, positions, device, precision, states }: DecoderRequest) {
+    this.model = model
+    this.batch = batch
+    this.capacity = Math.min(model.context, powerFrom(smallestLength, positions))
+    this.#device = device
+    this.#states = states ?? false
+    const how = { ...(device ? { device } : {}), ...(precision ? { precision } : {}) }
+    this.#last = compile((args: Whole) => this.#recordLast(args), how)
+    this.#each = compile((args: Whole) => this.#recordEach(args), how)
+  }
+
+  get position(): number {
+    return this.#rows[0]?.length ?? 0
+  }
+
+  attend(source: Attended): void {
+    this.#source = source
+  }
+
+  async start(prompts: readonly ArrayLike<number>[], signal?: AbortSignal): Promise<Reading> {
+    const { longest } = promptSizes(prompts, this)
+    this.#padding = paddingOf(prompts, longest)
+    this.#rows = prompts.map(prompt => [...new Array<number>(longest - prompt.length).fill(0), ...Array.from(prompt)])
+    return this.#read(0, signal)
+  }
+
+  async step(ids: Int32Array, { rows, signal }: StepOptions = {}): Promise<Reading> {
+    this.#checkRoom(1)
+    if (rows) this.#rows = Array.from(rows, row => [...this.#rows[row]!])
+    for (const [i, row] of this.#rows.entries()) row.push(ids[i]!)
+    return this.#read(this.position - 1, signal)
+  }
+
+  async follow(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
+    this.#checkRoom(ids.length)
+    const from = this.position
+    this.#rows[0]!.push(...ids)
+    const given = this.#arguments()
+    const { scores } = await this.#each.run([given], signal ? { signal } : {})
+    return columnsOf((await readOn(this.#device, scores)) as Float32Array, given.ids, from, ids.length)
+  }
+
+  rewind(position: number): void {
+    for (const row of this.#rows) row.length = Math.min(row.length, position)
+  }
+
+  #checkRoom(count: number): void {
+    if (this.position + count > this.capacity)
+      throw new ShapeError(`decoder: expected a free position, but all ${this.capacity} are used`)
+  }
+
+  #arguments(): Whole {
+    const size = Math.min(this.capacity, powerFrom(smallestLength, this.position))
+    const ids = new Int32Array(this.batch * size)
+    for (const [i, row] of this.#rows.entries()) ids.set(row, i * size)
+    return {
+      ids: fromHost(ids, [this.batch, size], "i32"),
+      last: scalar(this.position - 1, "i32"),
+      ...(this.#padding ? { padding: this.#padding } : {}),
+      ...(this.#source ? { source: this.#source } : {}),
+    }
+  }
+
+  /** Scores behind the last token, and the stream from a position on. */
+  async #read(from: number, signal: AbortSignal | undefined): Promise<Reading> {
+    const given = this.#arguments()
+    const found = await this.#last.run([given], signal ? { signal } : {})
+    const scores = (await readOn(this.#device, found.scores)) as Float32Array
+    if (!found.states) return { scores, states: null }
+    const states = (await readOn(this.#device, found.states)) as Float32Array
+    return { scores, states: columnsOf(states, given.ids, from, this.position - from) }
+  }
+
+  #stream({ ids, padding, source }: Whole): Tensor {
+    const columns = arange(ids.shape[1]!)
+    const starts = padding?.unsqueeze(1) // [B 1]
+    // what fills the row behind the text is not seen from within it
+    const given = starts ? { positionIds: maximum(columns.sub(starts), 0), attentionMask: columns.ge(starts) } : {}
+    return streamOf(this.model, ids, given, source)
+  }
+
+  #recordLast(whole: Whole): Found {
+    const { model, batch } = this
+    return inEvaluation(model, () => {
+      const hidden = this.#stream(whole)
+      const logits = model.project(readSlice(hidden, whole.last, 1, 1)) // [B 1 V]
+      const scores = logits.reshape([batch, logits.shape.at(-1)!]).cast("f32")
+      return this.#states ? { scores, states: hidden.cast("f32") } : { scores }
+    })
+  }
+
+  #recordEach(whole: Whole): Found {
+    return inEvaluation(this.model, () => ({ scores: this.model.project(this.#stream(whole)).cast("f32") }))
+  }
+}
+
+/** Columns from, from + 1, … of rows [B T X], as many as `count`. */
+function columnsOf(all: Float32Array, ids: Tensor, from: number, count: number): Float32Array {
+  const [batch, size] = ids.shape as [number, number]
+  const width = all.length / batch / size
+  const out = new Float32Array(batch * count * width)
+  for (let row = 0; row < batch; row++) {
+    const start = (row * size + from) * width
+    out.set(all.subarray(start, start + count * width), row * count * width)
+  }
+  return out
+}
