@@ -1,4 +1,5 @@
 // Models: families, how they are opened and saved, what they take and give.
+export { Bert, type BertConfig, bert } from "./bert.ts"
 export {
   defineModel,
   findFamily,
@@ -14,6 +15,20 @@ export {
   type EncoderDecoderOutput,
   shiftRight,
 } from "./encoder-decoder.ts"
+export {
+  type EncoderHead,
+  type EncoderOptions,
+  type EncoderOutput,
+  type EncoderScores,
+  type EncoderStates,
+  MaskedHead,
+  type MaskedHeadOptions,
+  Pooler,
+  PretrainingHead,
+  SequenceHead,
+  SpanHead,
+  TokenHead,
+} from "./encoder-heads.ts"
 export { GPT2, type GPT2Config, gpt2 } from "./gpt2.ts"
 export {
   ClassificationHead,
@@ -35,6 +50,8 @@ export {
 export { Llama, type LlamaConfig, llama } from "./llama.ts"
 export { families, familyOf, type LoadModelOptions, loadModel, modelFiles, modelFrom, saveModel } from "./load.ts"
 export { type ForwardOptions, Model, type ModelOutput, type OutputRequest } from "./model.ts"
+export { firstPooled, maxPooled, meanPooled, normalized, type Pooling, pooled, poolings } from "./pooling.ts"
+export { TextEncoder, textEncoder } from "./text-encoder.ts"
 export {
   type LoadOptions,
   loadWeights,

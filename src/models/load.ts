@@ -3,6 +3,7 @@
 import { jsonText, type SizedContent, safetensorsContent } from "../files/pure.ts"
 import type { WeightType } from "../nn/index.ts"
 import { HeedError } from "../tensor/index.ts"
+import { bert } from "./bert.ts"
 import { findFamily, type ModelFamily, type PublishedConfig, type ReadConfigOptions } from "./definition.ts"
 import { gpt2 } from "./gpt2.ts"
 import { llama } from "./llama.ts"
@@ -10,7 +11,7 @@ import type { Model } from "./model.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 
 /** All families. */
-export const families: readonly ModelFamily[] = [gpt2, llama]
+export const families: readonly ModelFamily[] = [bert, gpt2, llama]
 
 /** The family of a model or of a `model_type`. Throws HeedError that lists the known ones and names the nearest. */
 export function familyOf(model: Model | string): ModelFamily {

@@ -10,6 +10,7 @@ export {
 } from "./attention.ts"
 export { type BlockContext, type BlockParts, PostNormBlock, PreNormBlock, throughBlocks } from "./block.ts"
 export { type CacheSizes, KeyValueCache, LayerCache } from "./cache.ts"
+export { type EncoderBlockOptions, encoderBlock, TokenEmbeddings, type TokenEmbeddingsOptions } from "./encoder.ts"
 export { type Activation, activation, activationNames, FeedForward, type FeedForwardOptions } from "./feed-forward.ts"
 export { Initializer, type InitializerOptions, type WeightType } from "./initialize.ts"
 export { Dropout, Embedding, type Layer, LayerNorm, Linear, type LinearOptions, RMSNorm } from "./layers.ts"
