@@ -33,6 +33,21 @@ const entries: readonly Entry[] = [
     load: async () => (await import("./explain.ts")).registerExplain,
   },
   {
+    name: "pull",
+    summary: "download a model of the Hugging Face hub, or go on with a download",
+    load: async () => (await import("./pull.ts")).registerPull,
+  },
+  {
+    name: "list",
+    summary: "the downloaded models and the room they take",
+    load: async () => (await import("./list.ts")).registerList,
+  },
+  {
+    name: "remove",
+    summary: "delete a downloaded model",
+    load: async () => (await import("./remove.ts")).registerRemove,
+  },
+  {
     name: "devices",
     summary: "what computes here: the chosen device and why, threads, instructions, measured peak",
     load: async () => (await import("./devices.ts")).registerDevices,

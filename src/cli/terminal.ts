@@ -22,7 +22,10 @@ function shorter(path: string): string {
 
 /** A text in which commands stand the way they are called here. */
 export function asCalled(text: string): string {
-  return text.replace(/(?<![\w/-])heed (?=(start|train|generate|explain|devices|dump)\b|--help)/g, `${invocation()} `)
+  return text.replace(
+    /(?<![\w/-])heed (?=(start|train|generate|explain|pull|list|remove|devices|dump)\b|--help)/g,
+    `${invocation()} `,
+  )
 }
 
 /** Prints an error without a stack when it is one a person can act on, and sets the exit code. */
