@@ -4,6 +4,7 @@ import type { KeyValueCache, Memory } from "../nn/index.ts"
 import { concat, full, HeedError, ShapeError, type Tensor, where } from "../tensor/index.ts"
 import { formatShape } from "../tensor/shape.ts"
 import type { HeadOutput } from "./heads.ts"
+import { checkOptions } from "./inputs.ts"
 import type { CacheRequest, LanguageOutput } from "./language-model.ts"
 import { type ForwardOptions, Model } from "./model.ts"
 import { collectOutputs, stackTaps } from "./outputs.ts"
@@ -32,7 +33,7 @@ export interface EncoderDecoderOutput extends LanguageOutput {
   readonly encoderAttentions?: readonly Tensor[]
 }
 
-/** A model of two stacks, whose modules are named `encoder` and `decoder`. */
+/** A model of two stacks, whose modules are named `encoder` and `decoder`; its methods run them `within` the model, so that taps are found. */
 export abstract class EncoderDecoder extends Model {
   /** Positions the decoder can see at once. */
   abstract readonly context: number
@@ -56,7 +57,8 @@ export abstract class EncoderDecoder extends Model {
 
   /** The encoder's input, with `decoderInputIds` or `labels` -> logits, loss and what else was asked for. */
   forward(input: Tensor, options: ForwardOptions = {}): EncoderDecoderOutput {
-    const { attentionMask, labels, outputs, decoderAttentionMask } = options
+    checkOptions(this.family, options, encoderDecoderOptions)
+    const { labels } = options
     const ids = options.decoderInputIds ?? (labels ? this.decoderInputs(labels) : null)
     if (!ids)
       throw new HeedError(
@@ -67,29 +69,50 @@ export abstract class EncoderDecoder extends Model {
       throw new ShapeError(
         `labels: expected ${formatShape(ids.shape)} as the decoder's ids, but got ${formatShape(labels.shape)}`,
       )
-    const { hidden: encoderHidden, mask } = this.encode(input, attentionMask ? { attentionMask } : {})
-    const hidden = this.decode(ids, {
-      memory: this.remember(encoderHidden),
-      ...(mask ? { memoryMask: mask } : {}),
-      ...(decoderAttentionMask ? { attentionMask: decoderAttentionMask } : {}),
-    })
-    const output: EncoderDecoderOutput = { hidden, encoderHidden, ...this.score(hidden, labels) }
-    return collectOutputs(output, {
-      ...(outputs?.hiddenStates
-        ? {
-            hiddenStates: stackTaps.hidden(this.depth, "decoder."),
-            encoderHiddenStates: stackTaps.hidden(this.encoderDepth, "encoder."),
-          }
-        : {}),
-      ...(outputs?.attentions
-        ? {
-            attentions: stackTaps.attention(this.depth, "decoder."),
-            crossAttentions: stackTaps.attention(this.depth, "decoder.", "cross"),
-            encoderAttentions: stackTaps.attention(this.encoderDepth, "encoder."),
-          }
-        : {}),
-    })
+    return throughStacks(this, input, ids, options, hidden => this.score(hidden, labels))
   }
+}
+
+/** The options of every encoder-decoder. */
+export const encoderDecoderOptions = [
+  "attentionMask",
+  "labels",
+  "decoderInputIds",
+  "decoderAttentionMask",
+  "outputs",
+] as const satisfies readonly (keyof ForwardOptions)[]
+
+/** Encodes the input, decodes ids [B T] over it, and puts a head on the decoder's stream; with the inner values that are asked for. */
+export function throughStacks(
+  model: Pick<EncoderDecoder, "encode" | "remember" | "decode" | "depth" | "encoderDepth">,
+  input: Tensor,
+  ids: Tensor,
+  { attentionMask, decoderAttentionMask, outputs }: ForwardOptions,
+  head: (hidden: Tensor) => HeadOutput,
+): EncoderDecoderOutput {
+  const { depth, encoderDepth } = model
+  const { hidden: encoderHidden, mask } = model.encode(input, attentionMask ? { attentionMask } : {})
+  const hidden = model.decode(ids, {
+    memory: model.remember(encoderHidden),
+    ...(mask ? { memoryMask: mask } : {}),
+    ...(decoderAttentionMask ? { attentionMask: decoderAttentionMask } : {}),
+  })
+  const output: EncoderDecoderOutput = { hidden, encoderHidden, ...head(hidden) }
+  return collectOutputs(output, {
+    ...(outputs?.hiddenStates
+      ? {
+          hiddenStates: stackTaps.hidden(depth, "decoder."),
+          encoderHiddenStates: stackTaps.hidden(encoderDepth, "encoder."),
+        }
+      : {}),
+    ...(outputs?.attentions
+      ? {
+          attentions: stackTaps.attention(depth, "decoder."),
+          crossAttentions: stackTaps.attention(depth, "decoder.", "cross"),
+          encoderAttentions: stackTaps.attention(encoderDepth, "encoder."),
+        }
+      : {}),
+  })
 }
 
 /** Labels one position later behind `start`, with `padding` in place of -100: what a decoder reads to write them. i32 [B T] -> [B T]. */

@@ -1,6 +1,6 @@
 // What stands on top of a stack of blocks: the next token's logits, or the classes of a sequence.
 
-import { type Embedding, type Initializer, Linear, Module } from "../nn/index.ts"
+import { Buffer, type Embedding, type Initializer, Linear, Module } from "../nn/index.ts"
 import {
   arange,
   argmax,
@@ -32,15 +32,15 @@ export interface VocabularyOptions {
   /** true: the rows of the token embedding are the output weights. */
   readonly tied: boolean
   readonly deviation: number
-  /** Whether a bias [V] is added; false by default. */
-  readonly bias?: boolean
+  /** Whether a bias is added: true: a weight [V]; "fixed": a buffer [1 V] that training leaves alone (BART). False by default. */
+  readonly bias?: boolean | "fixed"
 }
 
 /** Logits of tokens: hidden [… D] -> [… V], with weights of its own or those of the token embedding. */
 export class VocabularyHead extends Module {
   /** [V D]; null where the embedding's rows serve. */
   readonly weight: Parameter | null
-  /** [V] */
+  /** [V], or [1 V] of a fixed one. */
   readonly bias: Parameter | null
   readonly #tied: Embedding | null
 
@@ -49,7 +49,7 @@ export class VocabularyHead extends Module {
     const [V, D] = tokens.weight.shape as [number, number]
     this.#tied = tied ? tokens : null
     this.weight = tied ? null : init.normal([V, D], deviation)
-    this.bias = bias ? init.constant([V], 0) : null
+    this.bias = bias === "fixed" ? new Buffer(full([1, V], 0)) : bias ? init.constant([V], 0) : null
   }
 
   get #rows(): Parameter {
@@ -58,7 +58,7 @@ export class VocabularyHead extends Module {
 
   /** Logits [… V] of hidden [… D]. */
   project(hidden: Tensor): Tensor {
-    return linear(hidden, this.#rows, this.bias ?? undefined)
+    return linear(hidden, this.#rows, this.bias?.reshape([-1]))
   }
 
   /** Logits, and the mean loss where each position [B T] has a target (-100: none). Throws ShapeError. */
@@ -69,7 +69,10 @@ export class VocabularyHead extends Module {
     if (formatShape(targets.shape) !== formatShape(positions))
       throw new ShapeError(`targets: expected ${formatShape(positions)} as ids, but got ${formatShape(targets.shape)}`)
     // not from the logits: where only the loss is asked for, they never exist
-    return { logits, loss: linearCrossEntropy(hidden, this.#rows, targets, this.bias ? { bias: this.bias } : {}) }
+    return {
+      logits,
+      loss: linearCrossEntropy(hidden, this.#rows, targets, this.bias ? { bias: this.bias.reshape([-1]) } : {}),
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 // Models: families, how they are opened and saved, what they take and give.
+export { Bart, BartClassifier, type BartConfig, bart } from "./bart.ts"
 export { Bert, type BertConfig, bert } from "./bert.ts"
 export {
   defineModel,
@@ -13,7 +14,9 @@ export {
   type Encoded,
   EncoderDecoder,
   type EncoderDecoderOutput,
+  encoderDecoderOptions,
   shiftRight,
+  throughStacks,
 } from "./encoder-decoder.ts"
 export {
   type EncoderHead,
@@ -29,6 +32,8 @@ export {
   SpanHead,
   TokenHead,
 } from "./encoder-heads.ts"
+export { type Gemma, type GemmaConfig, gemma } from "./gemma.ts"
+export { type Gemma2, type Gemma2Config, gemma2 } from "./gemma2.ts"
 export { GPT2, type GPT2Config, gpt2 } from "./gpt2.ts"
 export {
   ClassificationHead,
@@ -47,10 +52,15 @@ export {
   type LanguageOutput,
   languageModel,
 } from "./language-model.ts"
-export { Llama, type LlamaConfig, llama } from "./llama.ts"
+export { type Llama, type LlamaConfig, llama } from "./llama.ts"
 export { families, familyOf, type LoadModelOptions, loadModel, modelFiles, modelFrom, saveModel } from "./load.ts"
+export { type Mistral, type MistralConfig, mistral } from "./mistral.ts"
 export { type ForwardOptions, Model, type ModelOutput, type OutputRequest } from "./model.ts"
+export { type Phi3, type Phi3Config, phi3 } from "./phi3.ts"
 export { firstPooled, maxPooled, meanPooled, normalized, type Pooling, pooled, poolings } from "./pooling.ts"
+export { type Qwen2, type Qwen2Config, qwen2 } from "./qwen2.ts"
+export { type RotaryBlock, RotaryDecoder, type RotaryParts, rotaryBlock } from "./rotary-decoder.ts"
+export type { RotaryConfig } from "./rotary-options.ts"
 export { TextEncoder, textEncoder } from "./text-encoder.ts"
 export {
   type LoadOptions,

@@ -3,15 +3,21 @@
 import { jsonText, type SizedContent, safetensorsContent } from "../files/pure.ts"
 import type { WeightType } from "../nn/index.ts"
 import { HeedError } from "../tensor/index.ts"
+import { bart } from "./bart.ts"
 import { bert } from "./bert.ts"
 import { findFamily, type ModelFamily, type PublishedConfig, type ReadConfigOptions } from "./definition.ts"
+import { gemma } from "./gemma.ts"
+import { gemma2 } from "./gemma2.ts"
 import { gpt2 } from "./gpt2.ts"
 import { llama } from "./llama.ts"
+import { mistral } from "./mistral.ts"
 import type { Model } from "./model.ts"
+import { phi3 } from "./phi3.ts"
+import { qwen2 } from "./qwen2.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 
 /** All families. */
-export const families: readonly ModelFamily[] = [bert, gpt2, llama]
+export const families: readonly ModelFamily[] = [bart, bert, gemma, gemma2, gpt2, llama, mistral, phi3, qwen2]
 
 /** The family of a model or of a `model_type`. Throws HeedError that lists the known ones and names the nearest. */
 export function familyOf(model: Model | string): ModelFamily {
@@ -49,23 +55,47 @@ export async function loadModel(folder: string, options: LoadModelOptions = {}):
     )
   const weights = await openWeights(folder)
   try {
-    return await modelFrom(published as PublishedConfig, weights, { ...options, source: path })
+    const model = await modelFrom(published as PublishedConfig, weights, { ...options, source: path })
+    await loadGeneration(model, folder, published as PublishedConfig)
+    return model
   } finally {
     await weights.close()
   }
+}
+
+/** Keeps the folder's options of generation beside a model; older folders have them in config.json. */
+async function loadGeneration(model: Model, folder: string, config: PublishedConfig): Promise<void> {
+  const { readJsonFile } = await import("../files/index.ts")
+  const path = `${folder}/generation_config.json`
+  let published: unknown
+  try {
+    published = await readJsonFile(path)
+  } catch (problem) {
+    const { cause } = problem as { cause?: { code?: string } }
+    if (cause?.code !== "ENOENT") throw problem
+    keepGeneration(model, config, "config.json")
+    return
+  }
+  if (typeof published !== "object" || published === null || Array.isArray(published))
+    throw new HeedError(`${path}: expected an object, but got ${JSON.stringify(published)?.slice(0, 40)}`)
+  keepGeneration(model, published as PublishedConfig)
 }
 
 /** The files of a Hugging Face folder, by name. */
 export function modelFiles(model: Model): {
   readonly "config.json": string
   readonly "model.safetensors": SizedContent
+  readonly "generation_config.json"?: string
 } {
   const family = familyOf(model)
   const short = [...model.state().values()].some(parameter => parameter.dtype === "bf16")
   const published = { ...family.writeConfig(model.config), torch_dtype: short ? "bfloat16" : "float32" }
+  const generation = generationOf(model)
+  const kept = generation?.file === "generation_config.json" ? generation.published : null
   return {
     "config.json": `${jsonText(published, "config.json")}\n`,
     "model.safetensors": safetensorsContent(publishedWeights(model, family)),
+    ...(kept ? { "generation_config.json": `${jsonText(kept, "generation_config.json")}\n` } : {}),
   }
 }
 
@@ -82,4 +112,6 @@ export async function saveModel(model: Model, folder: string): Promise<void> {
     return
   }
   await writeFileAtomic(`${folder}/config.json`, files["config.json"])
+  const generation = files["generation_config.json"]
+  if (generation !== undefined) await writeFileAtomic(`${folder}/generation_config.json`, generation)
 }

@@ -37,6 +37,8 @@ export interface WeightTable<C = Readonly<Record<string, unknown>>> {
   readonly renamed?: readonly (readonly [old: string, now: string])[]
   /** Published names of what is no weight (masks that old versions saved). */
   readonly skipped?: readonly string[]
+  /** Published names that a file may leave out: these keep the values they begin with. */
+  readonly optional?: readonly string[]
 }
 
 /** Rules of published weights whose rows stand on each other in one of ours; `sizes` counts the rows of each. */
@@ -172,7 +174,7 @@ function locate(
 ): Map<Parameter, readonly Located[]> {
   const where = source.path ?? "weights"
   const table = family.weightsOf(model.config)
-  const { prefix = "" } = table
+  const { prefix = "", optional = [] } = table
   const stored = storedNames(table, source.names)
   const unclaimed = new Set(stored.keys())
   const found = new Map<Parameter, readonly Located[]>()
@@ -185,7 +187,7 @@ function locate(
     })
     const absent = parts.filter(part => !stored.has(part.stored))
     for (const part of parts) unclaimed.delete(part.stored)
-    if (absent.length > 0) missing.push(...absent.map(part => part.name))
+    missing.push(...absent.map(part => part.name).filter(name => !optional.some(pattern => match(pattern, name))))
     if (absent.length === 0)
       found.set(
         parameter,

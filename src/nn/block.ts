@@ -1,7 +1,7 @@
 // Residual blocks: what is attended to and computed is added to a stream, with normalization before (GPT-2, Llama) or after (the
 // original Transformer, BERT).
 
-import { type Tensor, tap } from "../tensor/index.ts"
+import { HeedError, type Tensor, tap } from "../tensor/index.ts"
 import type { AttentionContext, CrossAttention, Memory, SelfAttention } from "./attention.ts"
 import { Dropout, type Layer } from "./layers.ts"
 import { Module } from "./module.ts"
@@ -47,6 +47,11 @@ export class PreNormBlock extends Module {
     this.dropout = new Dropout(parts.dropout ?? 0)
   }
 
+  /** Keys and values of a memory [B S M] for the block's cross-attention. Throws HeedError for a block without. */
+  remember(memory: Tensor): Memory {
+    return this.within(() => remembered(this.cross, memory))
+  }
+
   forward(x: Tensor, context: BlockContext = {}): Tensor {
     const drop = (y: Tensor): Tensor => this.dropout.forward(y)
     let stream = x.add(drop(this.attention.forward(this.attentionNorm.forward(x), context)))
@@ -80,6 +85,11 @@ export class PostNormBlock extends Module {
     this.dropout = new Dropout(parts.dropout ?? 0)
   }
 
+  /** Keys and values of a memory [B S M] for the block's cross-attention. Throws HeedError for a block without. */
+  remember(memory: Tensor): Memory {
+    return this.within(() => remembered(this.cross, memory))
+  }
+
   forward(x: Tensor, context: BlockContext = {}): Tensor {
     const drop = (y: Tensor): Tensor => this.dropout.forward(y)
     let stream = this.attentionNorm.forward(x.add(drop(this.attention.forward(x, context))))
@@ -90,6 +100,11 @@ export class PostNormBlock extends Module {
     stream = this.tap("middle", stream)
     return this.tap("output", this.feedForwardNorm.forward(stream.add(drop(this.feedForward.forward(stream)))))
   }
+}
+
+function remembered(cross: CrossAttention | null, memory: Tensor): Memory {
+  if (cross) return cross.remember(memory)
+  throw new HeedError("remember: expected a block with cross-attention, but got one without", "give it { cross }")
 }
 
 function memoryContext({ memoryMask }: BlockContext): AttentionContext {

@@ -19,6 +19,7 @@ export {
   alibiBias,
   alibiSlopes,
   type BucketOptions,
+  LearnedPositions,
   positionsBesidePadding,
   positionsFrom,
   RelativeBias,
@@ -37,3 +38,5 @@ export {
   rotate,
   rotationOf,
 } from "./rope.ts"
+export { SandwichNormBlock, type SandwichParts } from "./sandwich-block.ts"
+export { Stack, type StackBlock, type StackContext, type StackParts } from "./stack.ts"

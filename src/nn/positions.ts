@@ -47,18 +47,46 @@ export function sinusoids(count: number, width: number, form: SinusoidForm = "in
   return fromHost(table, [count, width], "f32")
 }
 
-/** A fixed row of sinusoids for each position. positions i32 [any] -> [any width]. */
+/** A fixed row of sinusoids for each position; `saved`: the table stands among the weights. positions i32 [any] -> [any width]. */
 export class SinusoidalPositions extends Module {
   /** [count width] */
   readonly table: Buffer
 
-  constructor(count: number, width: number, form: SinusoidForm = "interleaved") {
+  constructor(
+    count: number,
+    width: number,
+    form: SinusoidForm = "interleaved",
+    options: { readonly saved?: boolean } = {},
+  ) {
     super()
-    this.table = new Buffer(sinusoids(count, width, form), { persistent: false })
+    this.table = new Buffer(sinusoids(count, width, form), { persistent: options.saved ?? false })
   }
 
   forward(positions: Tensor): Tensor {
     return embedding(this.table, positions)
+  }
+}
+
+/** A learned row for each position. The first `skipped` rows of the table belong to none (BART: 2). positions i32 [any] -> [any width]. */
+export class LearnedPositions extends Module {
+  /** [skipped + count width] */
+  readonly rows: Embedding
+  readonly #skipped: number
+
+  constructor(
+    init: Initializer,
+    count: number,
+    width: number,
+    options: { readonly deviation?: number; readonly skipped?: number } = {},
+  ) {
+    super()
+    const { skipped = 0, deviation = 1 } = options
+    this.#skipped = skipped
+    this.rows = new Embedding(init, skipped + count, width, { deviation })
+  }
+
+  forward(positions: Tensor): Tensor {
+    return this.rows.forward(this.#skipped === 0 ? positions : positions.add(this.#skipped))
   }
 }
 

@@ -20,38 +20,42 @@ afterEach(() => rm(folder, { recursive: true }))
 const config = async (name: string): Promise<Record<string, unknown>> =>
   JSON.parse(await readFile(join(reference, name, "config.json"), "utf8"))
 
-describe.each(["gpt2", "gpt2-sequence-classification", "gpt2-scaled-attention", "llama", "llama-tied-rope-llama3"])(
-  "%s",
-  name => {
-    test("saved and loaded, every weight has the same bits and the published name and shape", async () => {
-      const model = await loadModel(join(reference, name))
-      await saveModel(model, join(folder, "copy"))
-      const before = await openSafetensors(join(reference, name, "model.safetensors"))
-      const after = await openSafetensors(join(folder, "copy", "model.safetensors"))
-      expect([...after.names].sort()).toEqual([...before.names].sort())
-      for (const one of before.names) {
-        expect(after.info(one).shape).toEqual(before.info(one).shape)
-        expect(Buffer.from(toFloat32(await after.read(one)).buffer)).toEqual(
-          Buffer.from(toFloat32(await before.read(one)).buffer),
-        )
-      }
-      await before.close()
-      await after.close()
-      const again = await loadModel(join(folder, "copy"))
-      expect(again.config).toEqual(model.config)
-    })
+describe.each([
+  "bart",
+  "gpt2",
+  "gpt2-sequence-classification",
+  "gpt2-scaled-attention",
+  "llama",
+  "llama-tied-rope-llama3",
+])("%s", name => {
+  test("saved and loaded, every weight has the same bits and the published name and shape", async () => {
+    const model = await loadModel(join(reference, name))
+    await saveModel(model, join(folder, "copy"))
+    const before = await openSafetensors(join(reference, name, "model.safetensors"))
+    const after = await openSafetensors(join(folder, "copy", "model.safetensors"))
+    expect([...after.names].sort()).toEqual([...before.names].sort())
+    for (const one of before.names) {
+      expect(after.info(one).shape).toEqual(before.info(one).shape)
+      expect(Buffer.from(toFloat32(await after.read(one)).buffer)).toEqual(
+        Buffer.from(toFloat32(await before.read(one)).buffer),
+      )
+    }
+    await before.close()
+    await after.close()
+    const again = await loadModel(join(folder, "copy"))
+    expect(again.config).toEqual(model.config)
+  })
 
-    test("the saved configuration says what the published one says", async () => {
-      const model = await loadModel(join(reference, name))
-      const published = await config(name)
-      const written = familyOf(model).writeConfig(model.config)
-      const { id2label, label2id, ...rest } = written
-      for (const [key, value] of Object.entries(rest)) if (key in published) expect(value, key).toEqual(published[key])
-      expect(written.model_type).toBe(published.model_type)
-      if (published.id2label) expect([id2label, label2id]).toEqual([published.id2label, published.label2id])
-    })
-  },
-)
+  test("the saved configuration says what the published one says", async () => {
+    const model = await loadModel(join(reference, name))
+    const published = await config(name)
+    const written = familyOf(model).writeConfig(model.config)
+    const { id2label, label2id, ...rest } = written
+    for (const [key, value] of Object.entries(rest)) if (key in published) expect(value, key).toEqual(published[key])
+    expect(written.model_type).toBe(published.model_type)
+    if (published.id2label) expect([id2label, label2id]).toEqual([published.id2label, published.label2id])
+  })
+})
 
 test("saving into a folder leaves its other files alone", async () => {
   await writeFile(join(folder, "tokenizer.json"), "{}")
@@ -134,7 +138,7 @@ describe("configurations", () => {
     await cp(join(reference, "llama", "model.safetensors"), join(folder, "model.safetensors"))
     await writeFile(join(folder, "config.json"), JSON.stringify({ ...(await config("llama")), model_type: "lama" }))
     await expect(loadModel(folder)).rejects.toThrow(
-      /one of gpt2, llama, but got "lama"\n {2}hint: the nearest is llama/,
+      /one of .*gpt2.*, llama.*, but got "lama"\n {2}hint: the nearest is llama/,
     )
     await writeFile(join(folder, "config.json"), "[]")
     await expect(loadModel(folder)).rejects.toThrow(/expected an object, but got a list/)
