@@ -350,6 +350,34 @@ const kernelTable = {
     inner: "int",
     width: "int",
   },
+  // Per row of log-probabilities x [rows frames classes]: loss = -log of the probability that its first inputLengths frames spell the
+  // first targetLengths of targets [rows longest], summed over all ways, with blanks between; Infinity where there is none.
+  ctc_loss: {
+    x: "in",
+    targets: "in",
+    inputLengths: "in",
+    targetLengths: "in",
+    loss: "out",
+    rows: "int",
+    frames: "int",
+    classes: "int",
+    longest: "int",
+    blank: "int",
+  },
+  // dx [rows frames classes] from dloss [rows]: minus each frame's probability of each class, given the targets. Rows with dloss 0 give 0.
+  ctc_loss_backward: {
+    x: "in",
+    targets: "in",
+    inputLengths: "in",
+    targetLengths: "in",
+    dloss: "in",
+    dx: "out",
+    rows: "int",
+    frames: "int",
+    classes: "int",
+    longest: "int",
+    blank: "int",
+  },
 } as const satisfies Record<string, Record<string, FieldKind>>
 
 /** Every kernel: name -> argument names and kinds, in the order of the C++ struct. The index of a kernel is its position here. */

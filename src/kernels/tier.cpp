@@ -35,6 +35,9 @@
 #if __has_include("random.cpp")
 #include "random.cpp"
 #endif
+#if __has_include("ctc.cpp")
+#include "ctc.cpp"
+#endif
 #if __has_include("sort.cpp")
 #include "sort.cpp"
 #endif

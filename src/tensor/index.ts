@@ -22,6 +22,7 @@ export {
 } from "./ops/attention-pattern.ts"
 export * from "./ops/convolve.ts"
 export { arange, eye, linspace, lowerTriangle, ones, triangle, upperTriangle, zeros } from "./ops/create.ts"
+export { type CtcOptions, ctcLoss } from "./ops/ctc.ts"
 export { readSlice, writeSlice } from "./ops/dynamic.ts"
 export {
   type EmbeddingOptions,

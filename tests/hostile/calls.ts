@@ -61,6 +61,15 @@ export const calls: readonly (readonly [name: string, args: readonly unknown[]])
   ["maxPool2d", [image, 2, { stride: [1, 1], padding: 1 }]],
   ["averagePool1d", [signal, 2, { stride: 1, padding: 1 }]],
   ["averagePool2d", [image, [2, 2], { stride: 1, padding: 1 }]],
+  [
+    "ctcLoss",
+    [
+      zeros([2, 4, 3]),
+      tensor([1, 2], [2, 1], "i32"),
+      { inputLengths: ids.add(3), targetLengths: ids, reduction: "sum" },
+    ],
+  ],
+  ["ctcLoss", [zeros([2, 4, 3]), tensor([1, 2], [2, 1], "i32"), { blank: 0, zeroInfinity: true }]],
   ["arange", [0, 5, 1]],
   ["eye", [2, 3, 1]],
   ["linspace", [0, 1, 3]],

@@ -4,6 +4,7 @@ import type { Case } from "./case.ts"
 import { attentionCases } from "./cases/attention.ts"
 import { attentionPatternCases } from "./cases/attention-pattern.ts"
 import { convolveCases } from "./cases/convolve.ts"
+import { ctcCases } from "./cases/ctc.ts"
 import { dynamicCases } from "./cases/dynamic.ts"
 import { gatherCases } from "./cases/gather.ts"
 import { lossCases } from "./cases/loss.ts"
@@ -26,5 +27,6 @@ export const cases: readonly Case[] = [
   ...attentionPatternCases,
   ...lossCases,
   ...convolveCases,
+  ...ctcCases,
   ...randomCases,
 ]

@@ -380,6 +380,33 @@ struct read_slice_args {
   int64_t width;
 };
 
+struct ctc_loss_args {
+  Buffer x;
+  Buffer targets;
+  Buffer inputLengths;
+  Buffer targetLengths;
+  Buffer loss;
+  int64_t rows;
+  int64_t frames;
+  int64_t classes;
+  int64_t longest;
+  int64_t blank;
+};
+
+struct ctc_loss_backward_args {
+  Buffer x;
+  Buffer targets;
+  Buffer inputLengths;
+  Buffer targetLengths;
+  Buffer dloss;
+  Buffer dx;
+  int64_t rows;
+  int64_t frames;
+  int64_t classes;
+  int64_t longest;
+  int64_t blank;
+};
+
 // A kernel's name and its fields: b buffer, o optional buffer, B buffers, n int, f float, N ints, F floats.
 struct Signature {
   const char* name;
@@ -413,9 +440,11 @@ inline constexpr Signature signatures[] = {
     {"iota", "bnnn"},
     {"write_slice", "bbbnnnnn"},
     {"read_slice", "bbbnnnnn"},
+    {"ctc_loss", "bbbbbnnnnn"},
+    {"ctc_loss_backward", "bbbbbbnnnnn"},
 };
 
-inline constexpr int64_t kernel_count = 26;
+inline constexpr int64_t kernel_count = 28;
 
 // The whole table in one text: a device compares it with its own, so that no build runs programs meant for another.
 inline constexpr const char* table_text =
@@ -444,7 +473,9 @@ inline constexpr const char* table_text =
     "cumulative_sum bbnnnnn\n"
     "iota bnnn\n"
     "write_slice bbbnnnnn\n"
-    "read_slice bbbnnnnn\n";
+    "read_slice bbbnnnnn\n"
+    "ctc_loss bbbbbnnnnn\n"
+    "ctc_loss_backward bbbbbbnnnnn\n";
 
 }  // namespace heed
 
@@ -474,4 +505,6 @@ inline constexpr const char* table_text =
   X(cumulative_sum) \
   X(iota) \
   X(write_slice) \
-  X(read_slice)
+  X(read_slice) \
+  X(ctc_loss) \
+  X(ctc_loss_backward)
