@@ -51,12 +51,12 @@ const read = new WeakMap<object, Given>()
 
 /** The options published with a model. Throws ValueError. */
 export function generationDefaults(model: Model): Given {
-  const published = generationOf(model)
-  if (!published) return {}
-  const known = read.get(published)
+  const kept = generationOf(model)
+  if (!kept) return {}
+  const known = read.get(kept)
   if (known) return known
-  const found = readGeneration(published)
-  read.set(published, found)
+  const found = readGeneration(kept.published, kept.file)
+  read.set(kept, found)
   return found
 }
 
