@@ -9,6 +9,7 @@ export {
   type PublishedConfig,
   type ReadConfigOptions,
 } from "./definition.ts"
+export { DistilBert, type DistilBertConfig, distilbert } from "./distilbert.ts"
 export {
   type DecodeOptions,
   type Encoded,
@@ -20,16 +21,28 @@ export {
 } from "./encoder-decoder.ts"
 export {
   type EncoderHead,
+  type EncoderHead,
+  type EncoderOptions,
   type EncoderOptions,
   type EncoderOutput,
+  type EncoderOutput,
+  type EncoderScores,
   type EncoderScores,
   type EncoderStates,
+  type EncoderStates,
+  MaskedHead,
   MaskedHead,
   type MaskedHeadOptions,
+  type MaskedHeadOptions,
+  Pooler,
   Pooler,
   PretrainingHead,
+  PretrainingHead,
+  SequenceHead,
   SequenceHead,
   SpanHead,
+  SpanHead,
+  TokenHead,
   TokenHead,
 } from "./encoder-heads.ts"
 export { type Gemma, type GemmaConfig, gemma } from "./gemma.ts"
@@ -59,6 +72,7 @@ export { type ForwardOptions, Model, type ModelOutput, type OutputRequest } from
 export { type Phi3, type Phi3Config, phi3 } from "./phi3.ts"
 export { firstPooled, maxPooled, meanPooled, normalized, type Pooling, pooled, poolings } from "./pooling.ts"
 export { type Qwen2, type Qwen2Config, qwen2 } from "./qwen2.ts"
+export { camembert, Roberta, type RobertaConfig, roberta, xlmRoberta } from "./roberta.ts"
 export { type RotaryBlock, RotaryDecoder, type RotaryParts, rotaryBlock } from "./rotary-decoder.ts"
 export type { RotaryConfig } from "./rotary-options.ts"
 export { TextEncoder, textEncoder } from "./text-encoder.ts"

@@ -6,18 +6,35 @@ import { HeedError } from "../tensor/index.ts"
 import { bart } from "./bart.ts"
 import { bert } from "./bert.ts"
 import { findFamily, type ModelFamily, type PublishedConfig, type ReadConfigOptions } from "./definition.ts"
+import { distilbert } from "./distilbert.ts"
 import { gemma } from "./gemma.ts"
 import { gemma2 } from "./gemma2.ts"
+import { generationOf, keepGeneration } from "./generation.ts"
 import { gpt2 } from "./gpt2.ts"
 import { llama } from "./llama.ts"
 import { mistral } from "./mistral.ts"
 import type { Model } from "./model.ts"
 import { phi3 } from "./phi3.ts"
 import { qwen2 } from "./qwen2.ts"
+import { camembert, roberta, xlmRoberta } from "./roberta.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 
 /** All families. */
-export const families: readonly ModelFamily[] = [bart, bert, gemma, gemma2, gpt2, llama, mistral, phi3, qwen2]
+export const families: readonly ModelFamily[] = [
+  bart,
+  bert,
+  camembert,
+  distilbert,
+  gemma,
+  gemma2,
+  gpt2,
+  llama,
+  mistral,
+  phi3,
+  qwen2,
+  roberta,
+  xlmRoberta,
+]
 
 /** The family of a model or of a `model_type`. Throws HeedError that lists the known ones and names the nearest. */
 export function familyOf(model: Model | string): ModelFamily {

@@ -48,6 +48,15 @@ const scalingSchema: z.ZodType<RopeScaling> = z.discriminatedUnion("kind", [
     attentionFactor: z.number().positive().optional(),
     betaFast: z.number().positive().optional(),
     betaSlow: z.number().positive().optional(),
+    originalContext: z.number().int().min(1).optional(),
+  }),
+  z.strictObject({
+    kind: z.literal("longrope"),
+    shortFactors: z.array(z.number().positive()).min(1),
+    longFactors: z.array(z.number().positive()).min(1),
+    attentionFactor: z.number().positive().optional(),
+    originalContext: z.number().int().min(2).optional(),
+    factor: z.number().min(1).optional(),
   }),
 ])
 
@@ -59,19 +68,21 @@ const scalingKeys: Readonly<Record<string, string>> = {
   attention_factor: "attentionFactor",
   beta_fast: "betaFast",
   beta_slow: "betaSlow",
+  short_factor: "shortFactors",
+  long_factor: "longFactors",
 }
 
-/** Published `rope_scaling`: its kind is `rope_type`, or `type` in older files; `default` is none. */
+/** Published `rope_scaling`: its kind is `rope_type`, or `type` in older files; `default` is none, `su` an old name of `longrope`. */
 export const ropeScalingCodec: Codec = {
   read: published => {
     if (typeof published !== "object" || published === null) return published
     const { rope_type, type, ...rest } = published as Record<string, unknown>
-    const kind = rope_type ?? type
+    const kind = (rope_type ?? type) === "su" ? "longrope" : (rope_type ?? type)
     if (kind === "default") return null
     const own: Record<string, unknown> = { kind }
     for (const [key, value] of Object.entries(rest)) {
-      // only llama3 computes with the original context; the others name it for other software
-      if (key === "original_max_position_embeddings" && kind !== "llama3") continue
+      // these two name it for other software
+      if (key === "original_max_position_embeddings" && (kind === "linear" || kind === "dynamic")) continue
       if (value !== null) own[scalingKeys[key] ?? key] = value
     }
     return own
@@ -123,7 +134,7 @@ export const harmlessKeys: ReadonlySet<string> = new Set(
   exponential_decay_length_penalty suppress_tokens begin_suppress_tokens prefix tokenizer_class return_dict
   output_hidden_states output_attentions torchscript use_bfloat16 tf_legacy_loss sep_token_id decoder_start_token_id
   label2id num_labels is_decoder gradient_checkpointing chunk_size_feed_forward attn_implementation pretraining_tp
-  transformers.js_config unsloth_version unsloth_fixed is_llama_config`.split(/\s+/),
+  transformers.js_config auto_map unsloth_version unsloth_fixed is_llama_config`.split(/\s+/),
 )
 
 /** Keys that must have one of these values where they stand: anything else would be another model. */

@@ -1,7 +1,8 @@
 // Rotary positions (Su et al. 2021): pairs of a head's elements turn by an angle that grows with the position. The pairs are
-// element i and i + K/2 ("rotate half"). Scalings for longer contexts as published: linear, dynamic NTK, Llama 3, YaRN (Peng et al. 2023).
+// element i and i + K/2 ("rotate half"). Scalings for longer contexts as published: linear, dynamic NTK, Llama 3, YaRN (Peng et al. 2023),
+// LongRoPE (Ding et al. 2024).
 
-import { cast, concat, fromHost, HeedError, max, type Tensor, ValueError } from "../tensor/index.ts"
+import { cast, concat, fromHost, HeedError, max, type Tensor, ValueError, where } from "../tensor/index.ts"
 import { checkInteger } from "../tensor/shape.ts"
 
 /** How rotary angles are stretched for contexts longer than the trained one. */
@@ -25,6 +26,20 @@ export type RopeScaling =
       readonly betaFast?: number
       /** Turns within the context up to which a pair is stretched; 1 by default. */
       readonly betaSlow?: number
+      /** Context the model was trained for before it was stretched; the model's context by default. */
+      readonly originalContext?: number
+    }
+  /** Each pair is slowed down by a factor of its own: of one list up to the original context, of another beyond it. */
+  | {
+      readonly kind: "longrope"
+      readonly shortFactors: readonly number[]
+      readonly longFactors: readonly number[]
+      /** Factor of sine and cosine; √(1 + ln s / ln originalContext) for a context stretched s times by default. */
+      readonly attentionFactor?: number
+      /** Context the model was trained for before it was stretched; the model's context by default. */
+      readonly originalContext?: number
+      /** How many times the context was stretched, where originalContext does not tell. */
+      readonly factor?: number
     }
 
 /** Options of rotary positions. */
@@ -50,13 +65,20 @@ export interface Frequencies {
   readonly factor: number
 }
 
-/** The frequencies of rotary positions (dynamic scaling: those within the trained context). Throws ValueError. */
+/** Factors of the pairs of LongRoPE, checked. Throws ValueError. */
+function pairFactors(name: string, factors: readonly number[], width: number): readonly number[] {
+  if (factors.length !== width / 2 || !factors.every(one => one > 0))
+    throw new ValueError(`RoPE: expected ${width / 2} ${name} above 0, one for each pair, but got ${factors.length}`)
+  return factors
+}
+
+/** The frequencies of rotary positions (dynamic scaling and LongRoPE: those within the trained context). Throws ValueError. */
 export function rotaryFrequencies(options: RotaryOptions): Frequencies {
   const { width, theta = 10000, scaling, context } = options
   checkInteger("RoPE", "the width", width, 2)
   if (width % 2 !== 0) throw new ValueError(`RoPE: expected an even width, but got ${width}`)
   if (!(theta > 1)) throw new ValueError(`RoPE: expected theta > 1, but got ${theta}`)
-  if (scaling && !(scaling.factor >= 1))
+  if (scaling?.factor !== undefined && !(scaling.factor >= 1))
     throw new ValueError(`RoPE: expected a scaling factor of 1 or more, but got ${scaling.factor}`)
   const plain = Array.from({ length: width / 2 }, (_, i) => theta ** ((-2 * i) / width))
   const result = (values: number[], factor = 1): Frequencies => ({ values: Float32Array.from(values), factor })
@@ -81,7 +103,9 @@ export function rotaryFrequencies(options: RotaryOptions): Frequencies {
     case "yarn": {
       const { factor, attentionFactor = 0.1 * Math.log(factor) + 1, betaFast = 32, betaSlow = 1 } = scaling
       // the pair that turns so often within the context
-      const pairOf = (turns: number) => (width * Math.log(context / (turns * 2 * Math.PI))) / (2 * Math.log(theta))
+      const { originalContext = context } = scaling
+      const pairOf = (turns: number) =>
+        (width * Math.log(originalContext / (turns * 2 * Math.PI))) / (2 * Math.log(theta))
       const low = Math.max(Math.floor(pairOf(betaFast)), 0)
       const high = Math.min(Math.ceil(pairOf(betaSlow)), width - 1)
       const span = high === low ? 0.001 : high - low
@@ -93,14 +117,32 @@ export function rotaryFrequencies(options: RotaryOptions): Frequencies {
         attentionFactor,
       )
     }
+    case "longrope": {
+      const { originalContext = context, factor = 1 } = scaling
+      const stretched = scaling.originalContext === undefined ? factor : context / originalContext
+      const grown = stretched <= 1 ? 1 : Math.sqrt(1 + Math.log(stretched) / Math.log(originalContext))
+      const slower = pairFactors("shortFactors", scaling.shortFactors, width)
+      return result(
+        plain.map((f, i) => f / slower[i]!),
+        scaling.attentionFactor ?? grown,
+      )
+    }
   }
-  throw new HeedError(`RoPE: expected a scaling of linear, dynamic, llama3 or yarn, but got ${String(scaling)}`)
+  throw new HeedError(
+    `RoPE: expected a scaling of linear, dynamic, llama3, yarn or longrope, but got ${String(scaling)}`,
+  )
 }
 
-/** Frequencies [width / 2] for the longest of these positions: dynamic scaling raises theta beyond the trained context. */
+/** Frequencies [width / 2] for the longest of these positions: dynamic scaling and LongRoPE change them beyond the trained context. */
 function frequenciesAt(positions: Tensor, options: RotaryOptions, values: Float32Array): Tensor {
   const { scaling, context, width } = options
   const own = fromHost(values, [values.length], "f32")
+  if (scaling?.kind === "longrope") {
+    const { originalContext = context, longFactors, shortFactors } = scaling
+    const slower = pairFactors("longFactors", longFactors, width)
+    const long = Float32Array.from(values, (f, i) => (f * shortFactors[i]!) / slower[i]!)
+    return where(max(positions).ge(originalContext), fromHost(long, [long.length], "f32"), own)
+  }
   if (scaling?.kind !== "dynamic" || width === 2) return own
   const { factor } = scaling
   const length = cast(max(positions), "f32").add(1).maximum(context)
