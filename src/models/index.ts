@@ -21,28 +21,16 @@ export {
 } from "./encoder-decoder.ts"
 export {
   type EncoderHead,
-  type EncoderHead,
-  type EncoderOptions,
   type EncoderOptions,
   type EncoderOutput,
-  type EncoderOutput,
-  type EncoderScores,
   type EncoderScores,
   type EncoderStates,
-  type EncoderStates,
-  MaskedHead,
   MaskedHead,
   type MaskedHeadOptions,
-  type MaskedHeadOptions,
-  Pooler,
   Pooler,
   PretrainingHead,
-  PretrainingHead,
-  SequenceHead,
   SequenceHead,
   SpanHead,
-  SpanHead,
-  TokenHead,
   TokenHead,
 } from "./encoder-heads.ts"
 export { type Gemma, type GemmaConfig, gemma } from "./gemma.ts"
@@ -67,8 +55,11 @@ export {
 } from "./language-model.ts"
 export { type Llama, type LlamaConfig, llama } from "./llama.ts"
 export { families, familyOf, type LoadModelOptions, loadModel, modelFiles, modelFrom, saveModel } from "./load.ts"
+export { Marian, type MarianConfig, marian } from "./marian.ts"
+export { MBart, type MBartConfig, mbart } from "./mbart.ts"
 export { type Mistral, type MistralConfig, mistral } from "./mistral.ts"
 export { type ForwardOptions, Model, type ModelOutput, type OutputRequest } from "./model.ts"
+export { Pegasus, type PegasusConfig, pegasus } from "./pegasus.ts"
 export { type Phi3, type Phi3Config, phi3 } from "./phi3.ts"
 export { firstPooled, maxPooled, meanPooled, normalized, type Pooling, pooled, poolings } from "./pooling.ts"
 export { type Qwen2, type Qwen2Config, qwen2 } from "./qwen2.ts"
