@@ -35,7 +35,14 @@ import {
   type TextParts,
   textParts,
 } from "./text-encoder-decoder.ts"
-import { checkText, textDefinition, textOptions, textRules } from "./text-encoder-decoder-config.ts"
+import {
+  checkText,
+  learnedPositionRules,
+  sharedTokenRules,
+  textDefinition,
+  textOptions,
+  textRules,
+} from "./text-encoder-decoder-config.ts"
 
 const config = declare(
   {
@@ -209,11 +216,8 @@ export const bart = defineModel({
     prefix: "model.",
     heads: ["final_logits_bias", "lm_head.", "classification_head.", "qa_outputs."],
     rules: [
-      ["model.shared.weight", "tokens.weight"],
-      ["model.encoder.embed_tokens.weight", "tokens.weight", "tied"],
-      ["model.decoder.embed_tokens.weight", "tokens.weight", "tied"],
-      ["model.encoder.embed_positions.weight", "encoder.positions.rows.weight"],
-      ["model.decoder.embed_positions.weight", "decoder.positions.rows.weight"],
+      ...sharedTokenRules,
+      ...learnedPositionRules,
       ...textRules,
       ["classification_head.dense.*", "head.dense.*"],
       ["classification_head.out_proj.*", "head.out.*"],

@@ -12,8 +12,11 @@ import { gemma2 } from "./gemma2.ts"
 import { generationOf, keepGeneration } from "./generation.ts"
 import { gpt2 } from "./gpt2.ts"
 import { llama } from "./llama.ts"
+import { marian } from "./marian.ts"
+import { mbart } from "./mbart.ts"
 import { mistral } from "./mistral.ts"
 import type { Model } from "./model.ts"
+import { pegasus } from "./pegasus.ts"
 import { phi3 } from "./phi3.ts"
 import { qwen2 } from "./qwen2.ts"
 import { camembert, roberta, xlmRoberta } from "./roberta.ts"
@@ -29,7 +32,10 @@ export const families: readonly ModelFamily[] = [
   gemma2,
   gpt2,
   llama,
+  marian,
+  mbart,
   mistral,
+  pegasus,
   phi3,
   qwen2,
   roberta,

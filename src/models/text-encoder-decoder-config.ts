@@ -186,3 +186,16 @@ export const textRules: WeightTable<TextConfig>["rules"] = [
   ["final_logits_bias", "head.bias"],
   ["lm_head.weight", "head.weight", "tied"],
 ]
+
+/** Published names of one vocabulary for both stacks. */
+export const sharedTokenRules: WeightTable<TextConfig>["rules"] = [
+  ["model.shared.weight", "tokens.weight"],
+  ["model.encoder.embed_tokens.weight", "tokens.weight", "tied"],
+  ["model.decoder.embed_tokens.weight", "tokens.weight", "tied"],
+]
+
+/** Published names of learned positions. */
+export const learnedPositionRules: WeightTable<TextConfig>["rules"] = [
+  ["model.encoder.embed_positions.weight", "encoder.positions.rows.weight"],
+  ["model.decoder.embed_positions.weight", "decoder.positions.rows.weight"],
+]

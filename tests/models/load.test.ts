@@ -22,6 +22,9 @@ const config = async (name: string): Promise<Record<string, unknown>> =>
 
 describe.each([
   "bart",
+  "marian",
+  "mbart",
+  "pegasus",
   "gpt2",
   "gpt2-sequence-classification",
   "gpt2-scaled-attention",
