@@ -1,11 +1,28 @@
 // Byte-level byte-pair encoding as GPT-2 uses it (Radford et al. 2019): every text has ids, and ids give the text back.
 // Encoding is our own; tokenizer.json is Hugging Face's, and their libraries give the same ids for it.
 import { byteCharacters, tokenBytes } from "./byte-alphabet.ts"
+import {
+  type Encoding,
+  encodeWindows,
+  encodeWithOffsets,
+  needsTemplate,
+  type PairOptions,
+  type TokenSpans,
+  type WindowOptions,
+} from "./encoding.ts"
 import { TextError } from "./errors.ts"
 import { isSettled, pieceEnd } from "./gpt2-split.ts"
-import type { IdList } from "./ids.ts"
+import { IdList } from "./ids.ts"
 import { MergeTable } from "./merges.ts"
-import { encodeChunks, encodeText, type SegmentEncoder, SpecialTokens } from "./segments.ts"
+import {
+  encodeChunks,
+  encodeSpans,
+  encodeText,
+  type PlaceList,
+  type SegmentEncoder,
+  SpecialTokens,
+} from "./segments.ts"
+import { plainTemplate, type Template } from "./template.ts"
 import {
   type DecodeOptions,
   readVocabulary,
@@ -28,6 +45,8 @@ export interface ByteLevelParts {
   readonly specialTokens?: ReadonlyMap<string, number>
   /** Which special token plays which role. */
   readonly roles?: Readonly<Partial<Record<SpecialRole, string>>>
+  /** The places of tokens are given without the blanks that they begin or end with. Default false. */
+  readonly trimOffsets?: boolean
 }
 
 const longestCachedPiece = 32
@@ -38,6 +57,7 @@ export class ByteLevelTokenizer implements Tokenizer, SegmentEncoder {
   readonly kind = "byte-level BPE"
   readonly tokens: readonly string[]
   readonly specialTokens: ReadonlyMap<string, number>
+  readonly template: Template
   readonly roles: Readonly<Partial<Record<SpecialRole, string>>>
   private readonly vocabulary: readonly string[]
   private readonly merges: readonly (readonly [left: string, right: string])[]
@@ -93,6 +113,7 @@ export class ByteLevelTokenizer implements Tokenizer, SegmentEncoder {
     this.specialIds = specialIds
     this.special = new SpecialTokens(specialTokens)
     this.roles = roles
+    this.template = { ...plainTemplate, trimOffsets: parts.trimOffsets === true }
   }
 
   get vocabularySize(): number {
@@ -103,8 +124,21 @@ export class ByteLevelTokenizer implements Tokenizer, SegmentEncoder {
     return this.specialTokens.get(token) ?? this.ids.get(token)
   }
 
-  encode(text: string): Int32Array {
+  encode(text: string, options: PairOptions = {}): Int32Array {
+    if (needsTemplate(options)) return encodeWithOffsets(this, text, options).ids
     return encodeText(this, this.special, text)
+  }
+
+  tokenize(text: string): TokenSpans {
+    return encodeSpans(this, this.special, text)
+  }
+
+  encodeWithOffsets(text: string, options: PairOptions = {}): Encoding {
+    return encodeWithOffsets(this, text, options)
+  }
+
+  encodeWindows(text: string, options: WindowOptions): Encoding[] {
+    return encodeWindows(this, text, options)
   }
 
   encodeStream(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<Int32Array, void, void> {
@@ -134,6 +168,50 @@ export class ByteLevelTokenizer implements Tokenizer, SegmentEncoder {
       else ids.append(known)
     }
     return end
+  }
+
+  placeSegment(text: string, start: number, end: number, places: PlaceList): void {
+    for (let at = start; at < end; ) {
+      const next = pieceEnd(text, at, end)
+      const ids = new IdList()
+      this.encodeSegment(text, at, next, true, ids)
+      this.placePiece(text, at, ids.take(), places)
+      places.endWord()
+      at = next
+    }
+  }
+
+  /** Places tokens that begin at `start`: each has a number of bytes, and stands for every character that one of them is of. */
+  private placePiece(text: string, start: number, ids: Int32Array, places: PlaceList): void {
+    let at = start // the character that the next byte is of
+    let left = 0 // bytes of it that tokens before had
+    for (const id of ids) {
+      const token = this.bytes[id]!
+      let [from, end] = [at, at]
+      let bytes = token.length + left
+      for (;;) {
+        const code = text.codePointAt(end)!
+        const width = code > 0xffff ? 4 : code > 0x7ff ? 3 : code > 0x7f ? 2 : 1
+        if (bytes < width) {
+          left = bytes
+          at = end
+          if (bytes > 0) end += width === 4 ? 2 : 1
+          break
+        }
+        bytes -= width
+        end += width === 4 ? 2 : 1
+        if (bytes === 0) {
+          left = 0
+          at = end
+          break
+        }
+      }
+      if (this.template.trimOffsets) {
+        for (let i = 0; token[i] === 32 && from < end && text[from] === " "; i++) from++
+        for (let i = token.length - 1; token[i] === 32 && from < end && text[end - 1] === " "; i--) end--
+      }
+      places.push(id, from, end)
+    }
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
@@ -170,7 +248,9 @@ export class ByteLevelTokenizer implements Tokenizer, SegmentEncoder {
       added_tokens: [...this.specialTokens].map(([content, id]) => ({ id, content, ...flags })),
       normalizer: null,
       pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
-      post_processor: null,
+      post_processor: this.template.trimOffsets
+        ? { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true }
+        : null,
       decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
       model: {
         type: "BPE",
@@ -207,7 +287,14 @@ export class ByteLevelTokenizer implements Tokenizer, SegmentEncoder {
     const vocabulary = readVocabulary(model.vocab)
     if (vocabulary === null) return null
     const specialTokens = new Map(added.map(token => [token.content, token.id]))
-    return new ByteLevelTokenizer({ vocabulary, merges, specialTokens, roles: settingsToRoles(configuration) })
+    const trimOffsets = post != null && post.trim_offsets !== false
+    return new ByteLevelTokenizer({
+      vocabulary,
+      merges,
+      specialTokens,
+      roles: settingsToRoles(configuration),
+      trimOffsets,
+    })
   }
 
   private encodePiece(piece: string): Int32Array {

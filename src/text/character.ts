@@ -1,8 +1,26 @@
 // A character tokenizer: one id for each Unicode character that occurs in a text, in the order of their code points.
 // On disk it is a BPE model without merges behind a split into characters, which Hugging Face's libraries open as they are.
+import {
+  type Encoding,
+  encodeWindows,
+  encodeWithOffsets,
+  needsTemplate,
+  type PairOptions,
+  type TokenSpans,
+  type WindowOptions,
+} from "./encoding.ts"
 import { nameCharacter, TextError } from "./errors.ts"
 import type { IdList } from "./ids.ts"
-import { encodeChunks, encodeText, hasLoneSurrogate, type SegmentEncoder, SpecialTokens } from "./segments.ts"
+import {
+  encodeChunks,
+  encodeSpans,
+  encodeText,
+  hasLoneSurrogate,
+  type PlaceList,
+  type SegmentEncoder,
+  SpecialTokens,
+} from "./segments.ts"
+import { plainTemplate, type Template } from "./template.ts"
 import {
   type DecodeOptions,
   readVocabulary,
@@ -25,6 +43,7 @@ export class CharacterTokenizer implements Tokenizer, SegmentEncoder {
   readonly kind = "character"
   readonly tokens: readonly string[]
   readonly specialTokens: ReadonlyMap<string, number>
+  readonly template: Template = plainTemplate
   readonly roles: { readonly unknown?: string }
   private readonly ids: ReadonlyMap<string, number>
   private readonly special: SpecialTokens
@@ -91,8 +110,21 @@ export class CharacterTokenizer implements Tokenizer, SegmentEncoder {
     return this.ids.get(token) ?? this.specialTokens.get(token)
   }
 
-  encode(text: string): Int32Array {
+  encode(text: string, options: PairOptions = {}): Int32Array {
+    if (needsTemplate(options)) return encodeWithOffsets(this, text, options).ids
     return encodeText(this, this.special, text)
+  }
+
+  tokenize(text: string): TokenSpans {
+    return encodeSpans(this, this.special, text)
+  }
+
+  encodeWithOffsets(text: string, options: PairOptions = {}): Encoding {
+    return encodeWithOffsets(this, text, options)
+  }
+
+  encodeWindows(text: string, options: WindowOptions): Encoding[] {
+    return encodeWindows(this, text, options)
   }
 
   encodeStream(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<Int32Array, void, void> {
@@ -102,16 +134,19 @@ export class CharacterTokenizer implements Tokenizer, SegmentEncoder {
   encodeSegment(text: string, start: number, end: number, _complete: boolean, ids: IdList): number {
     for (let at = start; at < end; ) {
       const character = String.fromCodePoint(text.codePointAt(at)!)
-      const id = this.ids.get(character) ?? this.unknownId
-      if (id < 0)
-        throw new TextError(
-          `character tokenizer: expected one of its ${this.tokens.length} characters, but got ${nameCharacter(character)}`,
-          'build the tokenizer from all of the text, or with { unknown: "<unk>" }',
-        )
-      ids.push(id)
+      ids.push(this.idOf(character))
       at += character.length
     }
     return end
+  }
+
+  placeSegment(text: string, start: number, end: number, places: PlaceList): void {
+    for (let at = start; at < end; ) {
+      const character = String.fromCodePoint(text.codePointAt(at)!)
+      places.push(this.idOf(character), at, at + character.length)
+      places.endWord()
+      at += character.length
+    }
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
@@ -173,6 +208,15 @@ export class CharacterTokenizer implements Tokenizer, SegmentEncoder {
     if (unknown !== undefined && tokens.at(-1) !== unknown) return null
     if (characters.some(character => [...character].length !== 1)) return null
     return new CharacterTokenizer(characters, unknown === undefined ? {} : { unknown })
+  }
+
+  private idOf(character: string): number {
+    const id = this.ids.get(character) ?? this.unknownId
+    if (id >= 0) return id
+    throw new TextError(
+      `character tokenizer: expected one of its ${this.tokens.length} characters, but got ${nameCharacter(character)}`,
+      'build the tokenizer from all of the text, or with { unknown: "<unk>" }',
+    )
   }
 
   private textOf(id: number, options: DecodeOptions): string {

@@ -1,5 +1,6 @@
 // GPT-2's split of a text into pieces, as a scanner: the same pieces as its regular expression
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+// (\s as Unicode has it: U+0085 is a blank and U+FEFF is none, as in the original and unlike JavaScript's expressions),
 // without a match object per piece and without backtracking, so that a run of any length is safe.
 
 const letter = 1
@@ -23,7 +24,7 @@ function classAt(text: string, at: number): number {
 function classOf(character: string): number {
   if (/\p{L}/u.test(character)) return letter
   if (/\p{N}/u.test(character)) return number
-  return /\s/u.test(character) ? space : other
+  return /\p{White_Space}/u.test(character) ? space : other
 }
 
 function widthAt(text: string, at: number, end: number): number {

@@ -1,9 +1,20 @@
 // Text to ids and back: tokenizers that are loaded, trained, saved and streamed.
 export { type ByteLevelParts, ByteLevelTokenizer } from "./byte-level.ts"
 export { type CharacterOptions, CharacterTokenizer } from "./character.ts"
+export {
+  type Encoding,
+  type PadOptions,
+  type PairOptions,
+  padEncodings,
+  type TokenSpans,
+  type TruncationStrategy,
+  type WindowOptions,
+} from "./encoding.ts"
 export { TextError } from "./errors.ts"
 export { LibraryTokenizer } from "./library.ts"
 export { loadTokenizer } from "./load.ts"
+export { PipelineTokenizer } from "./pipeline.ts"
+export type { Template, TemplateItem } from "./template.ts"
 export type {
   AddedTokenJson,
   DecodeOptions,

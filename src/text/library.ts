@@ -1,21 +1,28 @@
 // Any published tokenizer.json through `@huggingface/tokenizers`, behind the interface of the house.
 import { Tokenizer as Library } from "@huggingface/tokenizers"
+import { alignTokens } from "./align.ts"
+import { tokenBytes } from "./byte-alphabet.ts"
+import {
+  type Encoding,
+  encodeWindows,
+  encodeWithOffsets,
+  type PairOptions,
+  type TokenSpans,
+  type WindowOptions,
+} from "./encoding.ts"
 import { TextError } from "./errors.ts"
-import { IdList } from "./ids.ts"
+import { cutsAtBlanks, encodeRuns } from "./runs.ts"
+import { readTemplate, type Template } from "./template.ts"
 import {
   type DecodeOptions,
-  type EncodeOptions,
   type SpecialRole,
   type StreamingDecoder,
   settingsToRoles,
   type Tokenizer,
   type TokenizerConfiguration,
   type TokenizerJson,
-  type TokenizerPartJson,
 } from "./tokenizer.ts"
 
-const longestUncutText = 1 << 24 // code units that a stream may hold when its tokenizer allows no cut
-const smallestRun = 1 << 14
 const largestVocabulary = 1 << 24
 
 /** A tokenizer.json of any kind. Its `truncation` and `padding` are not applied: texts are never cut short without being asked. */
@@ -24,10 +31,12 @@ export class LibraryTokenizer implements Tokenizer {
   readonly tokens: readonly string[]
   readonly specialTokens: ReadonlyMap<string, number>
   readonly roles: Readonly<Partial<Record<SpecialRole, string>>>
+  readonly template: Template
   private readonly json: TokenizerJson
   private readonly settings: TokenizerConfiguration
   private readonly library: Library
   private readonly cuttable: boolean
+  private readonly byteLevel: boolean
 
   /** Throws TextError where the object is no tokenizer.json that the library understands. */
   constructor(json: TokenizerJson, configuration: TokenizerConfiguration = {}) {
@@ -59,6 +68,14 @@ export class LibraryTokenizer implements Tokenizer {
     const added = json.added_tokens ?? []
     this.specialTokens = new Map(added.filter(token => token.special).map(token => [token.content, token.id]))
     this.roles = settingsToRoles(configuration)
+    const template = readTemplate(json.post_processor)
+    if (template === null)
+      throw new TextError(
+        `loadTokenizer: expected one template as the post_processor, but got ${JSON.stringify(json.post_processor)?.slice(0, 80)}`,
+        "templates within templates are not known",
+      )
+    this.template = template
+    this.byteLevel = json.decoder?.type === "ByteLevel"
     this.cuttable = cutsAtBlanks(json) && this.library.pre_tokenizer?.pre_tokenize("word other word", {})[0] === "word"
   }
 
@@ -70,16 +87,28 @@ export class LibraryTokenizer implements Tokenizer {
     return this.library.token_to_id(token)
   }
 
-  encode(text: string, options: EncodeOptions = {}): Int32Array {
-    const { addSpecialTokens = true } = options
-    const { ids, tokens } = this.library.encode(text, { add_special_tokens: addSpecialTokens })
+  encode(text: string, options: PairOptions = {}): Int32Array {
+    return encodeWithOffsets(this, text, options).ids
+  }
+
+  tokenize(text: string): TokenSpans {
+    const { ids, tokens } = this.library.encode(text, { add_special_tokens: false })
     const unknown = (ids as (number | undefined)[]).indexOf(undefined)
     if (unknown >= 0)
       throw new TextError(
         `encode: expected a text of the tokenizer's vocabulary, but it has no id for ${JSON.stringify(tokens[unknown])}`,
         "its tokenizer_config.json names no unk_token",
       )
-    return Int32Array.from(ids)
+    const surfaces = tokens.map((token: string) => surface(token, this.byteLevel))
+    return { ids: Int32Array.from(ids), ...alignTokens(text, surfaces) }
+  }
+
+  encodeWithOffsets(text: string, options: PairOptions = {}): Encoding {
+    return encodeWithOffsets(this, text, options)
+  }
+
+  encodeWindows(text: string, options: WindowOptions): Encoding[] {
+    return encodeWindows(this, text, options)
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
@@ -115,30 +144,8 @@ export class LibraryTokenizer implements Tokenizer {
     }
   }
 
-  /**
-   * Cuts only between a letter and a blank followed by a letter, where tokenizers that split at blanks always split. A tokenizer
-   * that does not (SentencePiece) is given the whole text at once, up to 16 million characters; a longer one is refused.
-   */
-  async *encodeStream(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<Int32Array, void, void> {
-    const ids = new IdList()
-    let held = ""
-    let wanted = smallestRun
-    for await (const chunk of chunks) {
-      held += chunk
-      if (held.length < wanted) continue
-      const cut = this.cuttable ? lastCut(held) : 0
-      if (cut > 0) ids.append(this.encode(held.slice(0, cut), { addSpecialTokens: false }))
-      held = held.slice(cut)
-      if (held.length > longestUncutText)
-        throw new TextError(
-          `encodeStream: expected a text that this ${this.kind} tokenizer can cut, but got ${held.length} characters without a safe cut`,
-          "encode it document by document with encode(text)",
-        )
-      wanted = Math.max(smallestRun, 2 * held.length)
-      if (ids.length > 0) yield ids.take()
-    }
-    ids.append(this.encode(held, { addSpecialTokens: false }))
-    if (ids.length > 0) yield ids.take()
+  encodeStream(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<Int32Array, void, void> {
+    return encodeRuns(text => this.encode(text, { addSpecialTokens: false }), this.cuttable, this.kind, chunks)
   }
 
   toJSON(): TokenizerJson {
@@ -163,30 +170,12 @@ function checkIds(json: TokenizerJson): void {
       )
 }
 
-/** Where the text may be cut: the last blank between two letters, with a letter seen after it; 0 when there is none. */
-function lastCut(text: string): number {
-  const letter = /\p{L}/u
-  for (let at = text.length - 2; at > 0; at--)
-    if (text[at] === " " && letter.test(text[at - 1]!) && letter.test(text[at + 1]!)) return at
-  return 0
-}
-
-/** Whether the pipeline treats the text before such a blank and the text from it on independently. */
-function cutsAtBlanks(json: TokenizerJson): boolean {
-  const normalizers = new Set(["BertNormalizer", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"])
-  const splits = new Set([
-    "BertPreTokenizer",
-    "Whitespace",
-    "WhitespaceSplit",
-    "Split",
-    "Digits",
-    "Punctuation",
-    "ByteLevel",
-  ])
-  const parts = (part: TokenizerPartJson | null | undefined, list: string): TokenizerPartJson[] =>
-    part == null ? [] : part.type === "Sequence" ? (part[list] as TokenizerPartJson[]) : [part]
-  if (!parts(json.normalizer, "normalizers").every(part => normalizers.has(String(part.type)))) return false
-  const splitting = parts(json.pre_tokenizer, "pretokenizers")
-  if (!splitting.every(part => splits.has(String(part.type)) && part.add_prefix_space !== true)) return false
-  return (json.added_tokens ?? []).every(token => !token.content.includes(" "))
+/** What a token says in the text, without the marks of its vocabulary. */
+function surface(token: string, byteLevel: boolean): string {
+  const bytes = byteLevel ? tokenBytes(token) : null
+  if (bytes !== null) return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
+  return token
+    .replace(/^##(?=.)/, "")
+    .replace(/<\/w>$/, "")
+    .replaceAll("▁", " ")
 }

@@ -3,24 +3,26 @@ import { ByteLevelTokenizer } from "./byte-level.ts"
 import { CharacterTokenizer } from "./character.ts"
 import { TextError } from "./errors.ts"
 import { LibraryTokenizer } from "./library.ts"
+import { PipelineTokenizer } from "./pipeline.ts"
 import type { Tokenizer, TokenizerConfiguration, TokenizerJson } from "./tokenizer.ts"
 import { WordTokenizer } from "./words.ts"
 
 /**
- * Opens the object of a `tokenizer.json` (and of its `tokenizer_config.json`). GPT-2's kind of byte-level BPE, character and word
- * tokenizers run in our own code, all others in `@huggingface/tokenizers`; the ids are the same. Throws TextError for anything else.
+ * Opens the object of a `tokenizer.json` (and of its `tokenizer_config.json`). Kinds whose parts are known here run in our own code,
+ * with the ids of Hugging Face's original (Rust) library; any other runs in `@huggingface/tokenizers`. Throws TextError for what is none.
  */
 export function loadTokenizer(json: unknown, configuration: TokenizerConfiguration = {}): Tokenizer {
   if (!isTokenizerJson(json))
     throw new TextError(
       `loadTokenizer: expected the object of a tokenizer.json with a "model", but got ${describe(json)}`,
-      "older models have vocab.json and merges.txt instead: convert them with Hugging Face's AutoTokenizer.save_pretrained",
+      "older models have vocab.txt, vocab.json and merges.txt, or a SentencePiece model instead: open those with openTokenizer",
     )
   checkParts(json)
   return (
     CharacterTokenizer.fromJSON(json) ??
     WordTokenizer.fromJSON(json) ??
     ByteLevelTokenizer.fromJSON(json, configuration) ??
+    PipelineTokenizer.fromJSON(json, configuration) ??
     new LibraryTokenizer(json, configuration)
   )
 }

@@ -9,6 +9,8 @@ export class MergeTable {
   private readonly results: Int32Array
   private readonly mask: number
   private readonly heap = new NumberHeap()
+  /** Where each token that the last `merge` left begins, counted in the ids that it was given. */
+  positions = new Int32Array(64)
   private symbols = new Int32Array(64)
   private following = new Int32Array(64)
   private previous = new Int32Array(64)
@@ -36,6 +38,7 @@ export class MergeTable {
     if (length > this.symbols.length) {
       const size = Math.max(length, this.symbols.length * 2)
       this.symbols = new Int32Array(size)
+      this.positions = new Int32Array(size)
       this.following = new Int32Array(size)
       this.previous = new Int32Array(size)
     }
@@ -66,7 +69,10 @@ export class MergeTable {
     }
     const merged = new Int32Array(length)
     let count = 0
-    for (let at = 0; at !== -1 && count < length; at = following[at]!) merged[count++] = symbols[at]!
+    for (let at = 0; at !== -1 && count < length; at = following[at]!) {
+      this.positions[count] = at
+      merged[count++] = symbols[at]!
+    }
     return merged.slice(0, count)
   }
 

@@ -1,5 +1,6 @@
 // Text cut at special tokens and at chunk ends: the part of encoding that all our own tokenizers share.
 // A stream is encoded as far as its ids cannot change any more, whatever comes next; the rest waits for the next chunk.
+import type { TokenSpans } from "./encoding.ts"
 import { TextError } from "./errors.ts"
 import { IdList } from "./ids.ts"
 
@@ -10,6 +11,36 @@ export interface SegmentEncoder {
    * they are whatever follows. Returns where it stopped.
    */
   encodeSegment(text: string, start: number, end: number, complete: boolean, ids: IdList): number
+  /** The tokens of text[start, end), a whole segment, with their places. */
+  placeSegment(text: string, start: number, end: number, places: PlaceList): void
+}
+
+/** Collects tokens with their places. */
+export class PlaceList {
+  private readonly ids = new IdList()
+  private readonly starts = new IdList()
+  private readonly ends = new IdList()
+  private readonly words = new IdList()
+  private word = 0
+
+  /** Appends a token of the present word. */
+  push(id: number, start: number, end: number): void {
+    this.ids.push(id)
+    this.starts.push(start)
+    this.ends.push(end)
+    this.words.push(this.word)
+  }
+
+  /** Ends the present word. */
+  endWord(): void {
+    this.word++
+  }
+
+  /** All tokens. */
+  take(): TokenSpans {
+    const [ids, starts, ends, words] = [this.ids, this.starts, this.ends, this.words].map(list => list.take())
+    return { ids: ids!, starts: starts!, ends: ends!, words: words! }
+  }
 }
 
 /** Special tokens by their text, found in a text leftmost and longest first. */
@@ -44,6 +75,20 @@ export function encodeText(encoder: SegmentEncoder, special: SpecialTokens, text
   const ids = new IdList()
   encodeKnown(encoder, special, text, true, ids)
   return ids.take()
+}
+
+/** The tokens of a whole text with their places. */
+export function encodeSpans(encoder: SegmentEncoder, special: SpecialTokens, text: string): TokenSpans {
+  const places = new PlaceList()
+  const segment = (start: number, end: number): number => {
+    encoder.placeSegment(text, start, end, places)
+    return end
+  }
+  walkSegments(special, text, true, segment, (id, start, end) => {
+    places.push(id, start, end)
+    places.endWord()
+  })
+  return places.take()
 }
 
 const smallestRun = 4096 // code units gathered before they are looked at, so that tiny chunks cost little
@@ -89,7 +134,7 @@ export function walkSegments(
   text: string,
   complete: boolean,
   segment: (start: number, end: number, complete: boolean) => number,
-  token: (id: number) => void,
+  token: (id: number, start: number, end: number) => void,
 ): number {
   // A special token may begin in the last longest - 1 code units and end in the next chunk.
   let end = complete ? text.length : Math.max(0, text.length - Math.max(0, special.longest - 1))
@@ -97,7 +142,7 @@ export function walkSegments(
   let start = 0
   for (let found = special.find(text, 0); found !== null && found.start < end; found = special.find(text, start)) {
     segment(start, found.start, true)
-    token(found.id)
+    token(found.id, found.start, found.end)
     start = found.end
   }
   return start >= end ? start : segment(start, end, complete)

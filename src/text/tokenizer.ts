@@ -1,10 +1,10 @@
 // What every tokenizer of the house can do, and the two JSON objects that describe one on disk (Hugging Face's layout).
 
-/** How to encode. */
-export interface EncodeOptions {
-  /** Put the tokens that the tokenizer's template asks for around the text ([CLS] … [SEP], <s> …). Default true. */
-  readonly addSpecialTokens?: boolean
-}
+import type { Encoding, PairOptions, TokenSpans, WindowOptions } from "./encoding.ts"
+import type { Template } from "./template.ts"
+
+/** How to encode: special tokens, a second text, the most tokens. */
+export type EncodeOptions = PairOptions
 
 /** How to decode. */
 export interface DecodeOptions {
@@ -37,8 +37,16 @@ export interface Tokenizer {
   readonly roles: Readonly<Partial<Record<SpecialRole, string>>>
   /** The id of a token as `tokens` spells it, or undefined. */
   tokenId(token: string): number | undefined
+  /** What is put around a text, and around a pair of texts. */
+  readonly template: Template
   /** The ids of a text. Throws TextError where the tokenizer has no token for a part of it and no unknown token. */
   encode(text: string, options?: EncodeOptions): Int32Array
+  /** The tokens of a text without special tokens around it, and where each stands. Throws TextError as `encode` does. */
+  tokenize(text: string): TokenSpans
+  /** The tokens of a text (and its pair) with their places, words and segments, in the template. Throws TextError. */
+  encodeWithOffsets(text: string, options?: PairOptions): Encoding
+  /** The same in windows of `maxLength` tokens that cover a long text (or the pair of a question). Throws TextError. */
+  encodeWindows(text: string, options: WindowOptions): Encoding[]
   /** The text of ids. Throws TextError for an id outside the vocabulary. */
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string
   /** A decoder that is fed one id at a time. */

@@ -1,15 +1,27 @@
 // A tokenizer of a closed list of words and signs, for texts whose vocabulary is known beforehand, such as the tiny world.
 // On disk it is a WordLevel model behind a split into words, signs and line ends.
+import {
+  type Encoding,
+  encodeWindows,
+  encodeWithOffsets,
+  needsTemplate,
+  type PairOptions,
+  type TokenSpans,
+  type WindowOptions,
+} from "./encoding.ts"
 import { TextError } from "./errors.ts"
 import type { IdList } from "./ids.ts"
 import {
   encodeChunks,
+  encodeSpans,
   encodeText,
   escapePattern,
   hasLoneSurrogate,
+  type PlaceList,
   type SegmentEncoder,
   SpecialTokens,
 } from "./segments.ts"
+import { plainTemplate, type Template } from "./template.ts"
 import {
   type DecodeOptions,
   readVocabulary,
@@ -34,6 +46,7 @@ export class WordTokenizer implements Tokenizer, SegmentEncoder {
   readonly kind = "word"
   readonly tokens: readonly string[]
   readonly specialTokens: ReadonlyMap<string, number>
+  readonly template: Template = plainTemplate
   readonly roles: { readonly unknown?: string }
   private readonly ids: ReadonlyMap<string, number>
   private readonly special: SpecialTokens
@@ -77,8 +90,21 @@ export class WordTokenizer implements Tokenizer, SegmentEncoder {
     return this.ids.get(token) ?? this.specialTokens.get(token)
   }
 
-  encode(text: string): Int32Array {
+  encode(text: string, options: PairOptions = {}): Int32Array {
+    if (needsTemplate(options)) return encodeWithOffsets(this, text, options).ids
     return encodeText(this, this.special, text)
+  }
+
+  tokenize(text: string): TokenSpans {
+    return encodeSpans(this, this.special, text)
+  }
+
+  encodeWithOffsets(text: string, options: PairOptions = {}): Encoding {
+    return encodeWithOffsets(this, text, options)
+  }
+
+  encodeWindows(text: string, options: WindowOptions): Encoding[] {
+    return encodeWindows(this, text, options)
   }
 
   encodeStream(chunks: AsyncIterable<string> | Iterable<string>): AsyncGenerator<Int32Array, void, void> {
@@ -89,16 +115,15 @@ export class WordTokenizer implements Tokenizer, SegmentEncoder {
     let stop = end
     if (!complete) while (stop > start && !/\s/.test(text[stop - 1]!)) stop-- // the last word may go on
     const pattern = new RegExp(wordPattern, "gu")
-    for (const [word] of text.slice(start, stop).matchAll(pattern)) {
-      const id = this.ids.get(word) ?? this.unknownId
-      if (id < 0)
-        throw new TextError(
-          `word tokenizer: expected one of its ${this.tokens.length} words, but got ${JSON.stringify(word)}`,
-          this.suggest(word),
-        )
-      ids.push(id)
-    }
+    for (const [word] of text.slice(start, stop).matchAll(pattern)) ids.push(this.idOf(word))
     return stop
+  }
+
+  placeSegment(text: string, start: number, end: number, places: PlaceList): void {
+    for (const { 0: word, index } of text.slice(start, end).matchAll(new RegExp(wordPattern, "gu"))) {
+      places.push(this.idOf(word), start + index, start + index + word.length)
+      places.endWord()
+    }
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
@@ -174,6 +199,15 @@ export class WordTokenizer implements Tokenizer, SegmentEncoder {
     if (unknown === undefined) return new WordTokenizer(tokens)
     if (unknown.content !== tokens.at(-1)) return null
     return new WordTokenizer(tokens.slice(0, -1), { unknown: unknown.content })
+  }
+
+  private idOf(word: string): number {
+    const id = this.ids.get(word) ?? this.unknownId
+    if (id >= 0) return id
+    throw new TextError(
+      `word tokenizer: expected one of its ${this.tokens.length} words, but got ${JSON.stringify(word)}`,
+      this.suggest(word),
+    )
   }
 
   private suggest(word: string): string {

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest"
 import { isSettled, pieceEnd } from "../../src/text/gpt2-split.ts"
 import { anyText, hardTexts } from "./samples.ts"
 
-const expression = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu
+const expression =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu
 
 function pieces(text: string): string[] {
   const found: string[] = []

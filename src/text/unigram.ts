@@ -1,0 +1,190 @@
+// The unigram language model (Kudo 2018): every way to cut a piece into tokens has the product of its tokens' probabilities, and the
+// most probable one is taken (Viterbi), in time linear in the length.
+import { byteToken } from "./pair-model.ts"
+import { type PieceModel, type PieceTokens, pieceTokens, unknownOr } from "./vocabulary-models.ts"
+
+/** A trie over code units in one open-addressing table: small for vocabularies of any size. */
+export class PieceTrie {
+  private keys: Float64Array
+  private nodes: Int32Array
+  private mask: number
+  private edges = 0
+  private values: number[] = [-1]
+
+  constructor() {
+    this.mask = (1 << 10) - 1
+    this.keys = new Float64Array(1 << 10).fill(-1)
+    this.nodes = new Int32Array(1 << 10)
+  }
+
+  /** Adds a piece with its value (0 or more). */
+  add(piece: string, value: number): void {
+    let node = 0
+    for (let at = 0; at < piece.length; at++) {
+      const key = node * 0x10000 + piece.charCodeAt(at)
+      let slot = this.slot(key)
+      if (this.keys[slot] === -1) {
+        if (++this.edges * 2 > this.mask) {
+          this.grow()
+          slot = this.slot(key)
+        }
+        this.keys[slot] = key
+        this.nodes[slot] = this.values.length
+        this.values.push(-1)
+      }
+      node = this.nodes[slot]!
+    }
+    this.values[node] = value
+  }
+
+  /** The node that a code unit leads to, or -1. The root is 0. */
+  next(node: number, unit: number): number {
+    const key = node * 0x10000 + unit
+    let slot = this.hash(key)
+    for (;;) {
+      const there = this.keys[slot]
+      if (there === key) return this.nodes[slot]!
+      if (there === -1) return -1
+      slot = (slot + 1) & this.mask
+    }
+  }
+
+  /** The value at a node, or -1. */
+  value(node: number): number {
+    return this.values[node]!
+  }
+
+  private hash(key: number): number {
+    const high = Math.floor(key / 0x10000)
+    const mixed = Math.imul(high, 0x9e3779b1) ^ Math.imul(key & 0xffff, 0x85ebca6b)
+    return (mixed ^ (mixed >>> 15)) & this.mask
+  }
+
+  private slot(key: number): number {
+    let slot = this.hash(key)
+    while (this.keys[slot] !== -1 && this.keys[slot] !== key) slot = (slot + 1) & this.mask
+    return slot
+  }
+
+  private grow(): void {
+    const { keys, nodes } = this
+    this.mask = keys.length * 2 - 1
+    this.keys = new Float64Array(this.mask + 1).fill(-1)
+    this.nodes = new Int32Array(this.mask + 1)
+    for (let at = 0; at < keys.length; at++) {
+      if (keys[at] === -1) continue
+      const slot = this.slot(keys[at]!)
+      this.keys[slot] = keys[at]!
+      this.nodes[slot] = nodes[at]!
+    }
+  }
+}
+
+const unknownPenalty = 10
+
+/** What a unigram model is made of. */
+export interface UnigramParts {
+  /** Pieces by id, with the logarithm of their probability. */
+  readonly pieces: readonly (readonly [piece: string, score: number])[]
+  readonly unknownId: number | undefined
+  /** Unknown characters are spelled as bytes, <0x00> … <0xFF>. */
+  readonly byteFallback: boolean
+}
+
+/** The most probable tokens of pieces. Unknown characters next to each other are one token. */
+export class UnigramModel implements PieceModel {
+  private readonly parts: UnigramParts
+  private readonly trie = new PieceTrie()
+  private readonly scores: Float64Array
+  private readonly unknownScore: number
+  private readonly fallback: readonly number[] | null
+  private readonly utf8 = new TextEncoder()
+  private best = new Float64Array(64)
+  private from = new Int32Array(64)
+  private tokens = new Int32Array(64)
+
+  constructor(parts: UnigramParts) {
+    this.parts = parts
+    const { pieces, byteFallback } = parts
+    this.scores = Float64Array.from(pieces, ([, score]) => score)
+    let least = Number.POSITIVE_INFINITY
+    pieces.forEach(([piece, score], id) => {
+      if (piece !== "") this.trie.add(piece, id)
+      least = Math.min(least, score)
+    })
+    this.unknownScore = (pieces.length === 0 ? 0 : least) - unknownPenalty
+    const ids = byteFallback ? new Map(pieces.map(([piece], id) => [piece, id])) : null
+    const bytes = ids && Array.from({ length: 256 }, (_, byte) => ids.get(byteToken(byte)) ?? -1)
+    this.fallback = bytes?.every(id => id >= 0) ? bytes : null
+  }
+
+  encode(piece: string): PieceTokens {
+    this.search(piece)
+    const ids: number[] = []
+    const starts: number[] = []
+    const ends: number[] = []
+    for (let end = piece.length; end > 0; end = this.from[end]!) {
+      const start = this.from[end]!
+      const id = this.tokens[end]!
+      if (id >= 0) {
+        ids.push(id)
+        starts.push(start)
+        ends.push(end)
+      } else if (this.fallback !== null) {
+        for (const byte of this.utf8.encode(piece.slice(start, end)).reverse()) {
+          ids.push(this.fallback[byte]!)
+          starts.push(start)
+          ends.push(end)
+        }
+      } else if (ids.length > 0 && ids.at(-1) === -1) starts[starts.length - 1] = start
+      else {
+        ids.push(-1)
+        starts.push(start)
+        ends.push(end)
+      }
+    }
+    const { unknownId } = this.parts
+    const known = ids.map((id, i) => (id >= 0 ? id : unknownOr(unknownId, piece.slice(starts[i]!, ends[i]!))))
+    return pieceTokens(known.reverse(), starts.reverse(), ends.reverse())
+  }
+
+  /** Finds for each place the best token that ends there; -1 stands for an unknown character. */
+  private search(piece: string): void {
+    const { trie, scores, unknownScore } = this
+    const length = piece.length
+    if (this.best.length <= length) {
+      const size = 2 * length + 2
+      this.best = new Float64Array(size)
+      this.from = new Int32Array(size)
+      this.tokens = new Int32Array(size)
+    }
+    const { best, from, tokens } = this
+    best.fill(Number.NEGATIVE_INFINITY, 0, length + 1)
+    best[0] = 0
+    for (let start = 0; start < length; ) {
+      const width = piece.codePointAt(start)! > 0xffff ? 2 : 1
+      let single = false
+      let node = 0
+      for (let at = start; at < length; ) {
+        node = trie.next(node, piece.charCodeAt(at++))
+        if (node < 0) break
+        const id = trie.value(node)
+        if (id < 0) continue
+        const score = best[start]! + scores[id]!
+        if (score > best[at]!) {
+          best[at] = score
+          from[at] = start
+          tokens[at] = id
+        }
+        if (at - start === width) single = true
+      }
+      const to = start + width
+      if (!single && best[start]! + unknownScore > best[to]!) {
+        best[to] = best[start]! + unknownScore
+        from[to] = start
+        tokens[to] = -1
+      }
+      start = to
+    }
+  }
+}
