@@ -15,6 +15,7 @@ import {
   SelfAttention,
   type SelfAttentionOptions,
   throughBlocks,
+  windowsOf,
 } from "../nn/index.ts"
 import { crossEntropy, full, HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import { ClassificationHead, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
@@ -175,7 +176,7 @@ export class RotaryDecoder<C extends RotaryConfig = RotaryConfig> extends Langua
       throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
     const { layers } = this.config
     const [groups, headWidth] = [groupsOf(this.config), headWidthOf(this.config)]
-    return new KeyValueCache({ layers, batch, groups, capacity, headWidth, dtype })
+    return new KeyValueCache({ layers, batch, groups, capacity, headWidth, dtype, windows: windowsOf(this.blocks) })
   }
 
   /** Dynamic scaling knows no end. */

@@ -20,6 +20,8 @@ export interface AttentionShape {
   readonly headWidth?: number
   /** Bias of the query, key and value projections; true by default. */
   readonly bias?: boolean
+  /** Bias of the key projection; as `bias` by default. Self-attention needs `fused: false` where the two differ. */
+  readonly keyBias?: boolean
   /** Bias of the output projection; as `bias` by default. */
   readonly outBias?: boolean
   /** Rate of dropped attention weights in training; 0 by default. */
@@ -83,9 +85,14 @@ function headsOf(what: string, width: number, options: AttentionShape): Heads {
   return { heads, groups, headWidth }
 }
 
-function projections({ bias = true, deviation, outBias = bias, outDeviation = deviation }: AttentionShape) {
+function projections(options: AttentionShape) {
+  const { bias = true, keyBias = bias, outBias = bias, deviation, outDeviation = deviation } = options
   const spread = (value: number | undefined) => (value === undefined ? {} : { deviation: value })
-  return { inward: { bias, ...spread(deviation) }, outward: { bias: outBias, ...spread(outDeviation) } }
+  return {
+    inward: { bias, ...spread(deviation) },
+    key: { bias: keyBias, ...spread(deviation) },
+    outward: { bias: outBias, ...spread(outDeviation) },
+  }
 }
 
 const splitHeads = (x: Tensor, headWidth: number): Tensor => x.rearrange("B T (H K) -> B T H K", { K: headWidth })
@@ -124,14 +131,24 @@ export class SelfAttention extends Module {
     super()
     const { heads, groups, headWidth } = (this.sizes = headsOf("SelfAttention", width, options))
     checkRate("SelfAttention", options.dropout ?? 0)
-    const { inward, outward } = projections(options)
+    const { inward, key, outward } = projections(options)
     const fused = options.fused ?? true
+    if (fused && key.bias !== inward.bias)
+      throw new ValueError(
+        "SelfAttention: expected one bias of queries, keys and values in a fused projection, but keyBias differs",
+        "pass fused: false",
+      )
     this.#options = options
     this.qkv = fused ? new Linear(init, width, (heads + 2 * groups) * headWidth, inward) : null
     this.query = fused ? null : new Linear(init, width, heads * headWidth, inward)
-    this.key = fused ? null : new Linear(init, width, groups * headWidth, inward)
+    this.key = fused ? null : new Linear(init, width, groups * headWidth, key)
     this.value = fused ? null : new Linear(init, width, groups * headWidth, inward)
     this.out = new Linear(init, heads * headWidth, width, outward)
+  }
+
+  /** Keys a query sees, itself among them; null for all of them. */
+  get window(): number | null {
+    return this.#options.window ?? null
   }
 
   forward(x: Tensor, context: AttentionContext = {}): Tensor {
@@ -149,11 +166,17 @@ export class SelfAttention extends Module {
         )
       ;[k, v] = cache.extend(k, v, offset) // [B G S K]
     }
-    const z = attention(q, k, v, {
+    const { mask, offset: first, ...rest } = given(context)
+    const sight = {
       causal,
       ...(window === undefined ? {} : { window }),
+      ...(mask ? { mask } : {}),
+      ...(first ? { offset: first } : {}),
+    }
+    const z = attention(q, k, v, {
+      ...(cache ? cache.see(sight, x.shape[1]!) : sight),
       ...scoring(this, this.#options),
-      ...given(context),
+      ...rest,
     })
     return this.out.forward(mergeHeads(this.tap("z", z)))
   }
@@ -171,6 +194,14 @@ export class SelfAttention extends Module {
     const [q, k] = turn(splitHeads(qk!, headWidth)).split([heads, groups], 2)
     return [q!, k!, splitHeads(v!, headWidth)]
   }
+}
+
+/** The windows of blocks that attend to themselves, null where a block sees everything: what a cache for them must keep. */
+export function windowsOf(blocks: readonly Module[]): (number | null)[] {
+  return blocks.map(block => {
+    const { attention: part } = block as { readonly attention?: unknown }
+    return part instanceof SelfAttention ? part.window : null
+  })
 }
 
 /** Options of cross-attention. */
@@ -200,11 +231,11 @@ export class CrossAttention extends Module {
     super()
     const { heads, groups, headWidth } = (this.sizes = headsOf("CrossAttention", width, options))
     checkRate("CrossAttention", options.dropout ?? 0)
-    const { inward, outward } = projections(options)
+    const { inward, key, outward } = projections(options)
     const from = options.memoryWidth ?? width
     this.#options = options
     this.query = new Linear(init, width, heads * headWidth, inward)
-    this.key = new Linear(init, from, groups * headWidth, inward)
+    this.key = new Linear(init, from, groups * headWidth, key)
     this.value = new Linear(init, from, groups * headWidth, inward)
     this.out = new Linear(init, heads * headWidth, width, outward)
   }

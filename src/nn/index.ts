@@ -7,9 +7,17 @@ export {
   type Memory,
   SelfAttention,
   type SelfAttentionOptions,
+  windowsOf,
 } from "./attention.ts"
 export { type BlockContext, type BlockParts, PostNormBlock, PreNormBlock, throughBlocks } from "./block.ts"
-export { type CacheSizes, KeyValueCache, LayerCache } from "./cache.ts"
+export {
+  type CacheSizes,
+  FullLayerCache,
+  KeyValueCache,
+  type LayerCache,
+  type Sight,
+  SlidingLayerCache,
+} from "./cache.ts"
 export { type EncoderBlockOptions, encoderBlock, TokenEmbeddings, type TokenEmbeddingsOptions } from "./encoder.ts"
 export { type Activation, activation, activationNames, FeedForward, type FeedForwardOptions } from "./feed-forward.ts"
 export { Initializer, type InitializerOptions, type WeightType } from "./initialize.ts"
