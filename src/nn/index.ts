@@ -9,6 +9,7 @@ export {
   type SelfAttentionOptions,
   windowsOf,
 } from "./attention.ts"
+export { AxialPositions } from "./axial-positions.ts"
 export { type BlockContext, type BlockParts, PostNormBlock, PreNormBlock, throughBlocks } from "./block.ts"
 export {
   type CacheSizes,
@@ -18,10 +19,14 @@ export {
   type Sight,
   SlidingLayerCache,
 } from "./cache.ts"
+export { type ChunkContext, ChunkedAttention, type ChunkShape, withNeighbours } from "./chunked-attention.ts"
+export { Convolution1d, type Convolution1dOptions, NormedConvolution1d } from "./convolution.ts"
 export { type EncoderBlockOptions, encoderBlock, TokenEmbeddings, type TokenEmbeddingsOptions } from "./encoder.ts"
 export { type Activation, activation, activationNames, FeedForward, type FeedForwardOptions } from "./feed-forward.ts"
 export { Initializer, type InitializerOptions, type WeightType } from "./initialize.ts"
 export { Dropout, Embedding, type Layer, LayerNorm, Linear, type LinearOptions, RMSNorm } from "./layers.ts"
+export { bucketsOf, LSHAttention, type LSHShape } from "./lsh-attention.ts"
+export { maskSpans, type SpanOptions } from "./mask-spans.ts"
 export { Buffer, Module, type PathPattern, type State } from "./module.ts"
 export {
   alibiBias,
@@ -37,6 +42,7 @@ export {
   sinusoids,
 } from "./positions.ts"
 export { withRandom } from "./random.ts"
+export { ReversibleBlock, type ReversibleParts, throughReversible } from "./reversible.ts"
 export {
   type Frequencies,
   type RopeScaling,

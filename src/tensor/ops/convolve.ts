@@ -1,12 +1,13 @@
-// Convolution and pooling in one or two dimensions, as sliding windows (a view) and one matrix product. Channels come before positions.
+// Convolution and pooling in one or two dimensions, as sliding windows (a view) and one matrix product. Channels come before
+// positions; in one dimension the work is done with channels last, where windows are overlapping rows and nothing is copied.
 
 import { checkNumberLists, checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
 import { checkInteger, formatShape, sizeOf } from "../shape.ts"
 import type { Tensor } from "../tensor.ts"
-import { matmul } from "./matmul.ts"
+import { linear, matmul } from "./matmul.ts"
 import { permute, reshape, unsqueeze } from "./move.ts"
-import { flip, pad, slice, windows } from "./pieces.ts"
+import { contiguous, flip, pad, slice, windows } from "./pieces.ts"
 import { add } from "./pointwise.ts"
 import { max, mean } from "./reduce.ts"
 import { floating } from "./types.ts"
@@ -95,11 +96,10 @@ function convolve(
   const padding = perAxis(what, "padding", options.padding, dims, 0, 0)
   const dilations = perAxis(what, "dilation", options.dilation, dims, 1, 1)
   const kernel = w.shape.slice(2)
-  const padded = padPositions(floating(what, x), padding)
   const [batch, channels] = [x.shape[0]!, x.shape[1]!]
   const counts = kernel.map((size, i) => {
     const span = (size - 1) * dilations[i]! + 1
-    const count = Math.floor((padded.shape[2 + i]! - span) / strides[i]!) + 1
+    const count = Math.floor((x.shape[2 + i]! + 2 * padding[i]! - span) / strides[i]!) + 1
     if (count < 1)
       throw new ShapeError(
         `${what}: expected at least ${span} positions on axis ${2 + i}, but got x ${formatShape(x.shape)} and weight ${formatShape(w.shape)}`,
@@ -107,7 +107,14 @@ function convolve(
       )
     return count
   })
-  const seen = slide(padded, kernel, strides, dilations)
+  if (dims === 1)
+    return alongRows(floating(what, x), floating(what, w), bias, {
+      groups,
+      padding: padding[0]!,
+      step: strides[0]!,
+      dilation: dilations[0]!,
+    })
+  const seen = slide(padPositions(floating(what, x), padding), kernel, strides, dilations)
   // columns: [B groups (channels kernel) positions]
   const places = kernel.map((_, i) => 2 + i)
   const inside = kernel.map((_, i) => 2 + dims + i)
@@ -115,6 +122,46 @@ function convolve(
   const columns = reshape(permute(seen, [0, 1, ...inside, ...places]), [batch, groups, inner, sizeOf(counts)])
   const filters = reshape(floating(what, w), [groups, w.shape[0]! / groups, inner])
   return withBias(reshape(matmul(filters, columns), [batch, w.shape[0]!, ...counts]), bias)
+}
+
+interface RowSizes {
+  readonly groups: number
+  readonly padding: number
+  readonly step: number
+  readonly dilation: number
+}
+
+/** x [B C L], w [O C/groups K] -> [B O L'], with positions as rows of channels: a window is then K rows that follow each other. */
+function alongRows(x: Tensor, w: Tensor, bias: Tensor | null, { groups, padding, step, dilation }: RowSizes): Tensor {
+  const [B, , L] = x.shape as [number, number, number]
+  const [O, C, K] = w.shape as [number, number, number]
+  const filters = reshape(permute(w, [0, 2, 1]), [groups, O / groups, K * C])
+  const slid = (rows: Tensor, axis: number): Tensor => {
+    const seen = windows(rows, axis, K, { step, dilation }) // [… L' C K]
+    const lead = seen.shape.slice(0, -2)
+    return reshape(permute(seen, [...lead.keys(), lead.length + 1, lead.length]), [...lead, K * C])
+  }
+  if (groups === 1) {
+    const rows = pad(permute(x, [0, 2, 1]), [
+      [0, 0],
+      [padding, padding],
+      [0, 0],
+    ])
+    return permute(linear(slid(rows, 1), reshape(filters, [O, K * C]), bias ?? undefined), [0, 2, 1])
+  }
+  // the channels of a group side by side, so that its windows are rows too
+  const split = permute(reshape(x, [B, groups, C, L]), [0, 1, 3, 2])
+  const rows =
+    padding === 0
+      ? contiguous(split)
+      : pad(split, [
+          [0, 0],
+          [0, 0],
+          [padding, padding],
+          [0, 0],
+        ])
+  const y = matmul(slid(rows, 2), permute(filters, [0, 2, 1])) // [B groups L' O/groups]
+  return withBias(reshape(permute(y, [0, 1, 3, 2]), [B, O, -1]), bias)
 }
 
 /** x [B C L] with weight [O C/groups K] and bias [O] -> [B O L']. Throws ShapeError, ValueError. */
