@@ -113,10 +113,15 @@ export function defineModel<O extends Options, M extends Model>(
     readConfig: (published, { source = "config.json", ignore = [], head } = {}) => {
       const left = new Set(ignore)
       const input: Record<string, unknown> = headOf(published, source, head)
+      const told = new Map<string, string>()
       for (const [key, value] of Object.entries(flattenRope(published))) {
         const own = declaration.keyOf(key)
-        if (own !== undefined) input[key] = codecs[own] ? codecs[own].read(value) : value
-        else if (key === "id2label") input.labels = labelsOf(value)
+        if (own !== undefined) {
+          const meant = codecs[own] ? codecs[own].read(value) : value
+          // said twice under two names is fine, unless they differ: then both go in, and are refused
+          if (told.get(own) !== JSON.stringify(meant)) input[key] = meant
+          told.set(own, JSON.stringify(meant))
+        } else if (key === "id2label") input.labels = labelsOf(value)
         else if (Object.hasOwn(fixed, key)) checkFixed(source, key, value, fixed[key]!)
         else if (!harmless.has(key) && !key.startsWith("_") && !left.has(key)) input[key] = value // refused, with the nearest name
       }
@@ -131,19 +136,24 @@ export function defineModel<O extends Options, M extends Model>(
         const value = (config as Record<string, unknown>)[key]
         if (key === "head") out.architectures = [architectures[value as string]![0]!]
         else if (key === "labels") Object.assign(out, labelKeys(value as readonly string[]))
-        else out[publishedName(key)] = codecs[key] ? codecs[key].write(value) : value
+        else out[publishedName(key)] = codecs[key] ? codecs[key].write(value, config) : value
       }
       return { ...out, model_type: name }
     },
   }
 }
 
-/** `rope_parameters` of newer files as `rope_theta` and `rope_scaling`. */
+/** `rope_parameters` of newer files as `rope_theta`, `partial_rotary_factor` and `rope_scaling`. */
 function flattenRope(published: PublishedConfig): PublishedConfig {
   const { rope_parameters: rope, ...rest } = published
   if (typeof rope !== "object" || rope === null) return rest
-  const { rope_theta, ...scaling } = rope as Record<string, unknown>
-  return { ...rest, ...(rope_theta === undefined ? {} : { rope_theta }), rope_scaling: scaling }
+  const { rope_theta, partial_rotary_factor, ...scaling } = rope as Record<string, unknown>
+  return {
+    ...rest,
+    ...(rope_theta === undefined ? {} : { rope_theta }),
+    ...(partial_rotary_factor === undefined ? {} : { partial_rotary_factor }),
+    rope_scaling: scaling,
+  }
 }
 
 /** Names of classes in the order of their numbers. */

@@ -35,6 +35,7 @@ export {
 } from "./encoder-heads.ts"
 export { type Gemma, type GemmaConfig, gemma } from "./gemma.ts"
 export { type Gemma2, type Gemma2Config, gemma2 } from "./gemma2.ts"
+export { GPTNeo, type GPTNeoConfig, gptNeo } from "./gpt-neo.ts"
 export { GPT2, type GPT2Config, gpt2 } from "./gpt2.ts"
 export {
   ClassificationHead,
@@ -59,6 +60,7 @@ export { Marian, type MarianConfig, marian } from "./marian.ts"
 export { MBart, type MBartConfig, mbart } from "./mbart.ts"
 export { type Mistral, type MistralConfig, mistral } from "./mistral.ts"
 export { type ForwardOptions, Model, type ModelOutput, type OutputRequest } from "./model.ts"
+export { OpenAIGPT, type OpenAIGPTConfig, openaiGpt } from "./openai-gpt.ts"
 export { Pegasus, type PegasusConfig, pegasus } from "./pegasus.ts"
 export { type Phi3, type Phi3Config, phi3 } from "./phi3.ts"
 export { firstPooled, maxPooled, meanPooled, normalized, type Pooling, pooled, poolings } from "./pooling.ts"
@@ -80,3 +82,4 @@ export {
   type WeightSource,
   type WeightTable,
 } from "./weights.ts"
+export { Whisper, type WhisperConfig, whisper } from "./whisper.ts"

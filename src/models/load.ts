@@ -10,17 +10,21 @@ import { distilbert } from "./distilbert.ts"
 import { gemma } from "./gemma.ts"
 import { gemma2 } from "./gemma2.ts"
 import { generationOf, keepGeneration } from "./generation.ts"
+import { gptNeo } from "./gpt-neo.ts"
 import { gpt2 } from "./gpt2.ts"
 import { llama } from "./llama.ts"
 import { marian } from "./marian.ts"
 import { mbart } from "./mbart.ts"
 import { mistral } from "./mistral.ts"
 import type { Model } from "./model.ts"
+import { openaiGpt } from "./openai-gpt.ts"
 import { pegasus } from "./pegasus.ts"
 import { phi3 } from "./phi3.ts"
 import { qwen2 } from "./qwen2.ts"
+import { reformer } from "./reformer.ts"
 import { camembert, roberta, xlmRoberta } from "./roberta.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
+import { whisper } from "./whisper.ts"
 
 /** All families. */
 export const families: readonly ModelFamily[] = [
@@ -31,15 +35,19 @@ export const families: readonly ModelFamily[] = [
   gemma,
   gemma2,
   gpt2,
+  gptNeo,
   llama,
   marian,
   mbart,
   mistral,
+  openaiGpt,
   pegasus,
   phi3,
   qwen2,
+  reformer,
   roberta,
   xlmRoberta,
+  whisper,
 ]
 
 /** The family of a model or of a `model_type`. Throws HeedError that lists the known ones and names the nearest. */

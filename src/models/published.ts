@@ -9,7 +9,8 @@ import { ValueError } from "../tensor/index.ts"
 export interface Codec {
   /** The value here of a published value; values it does not know come back as they are, for the schema to refuse. */
   readonly read: (published: unknown) => unknown
-  readonly write: (own: unknown) => unknown
+  /** The published value of one of ours, among the other options. */
+  readonly write: (own: unknown, config?: Readonly<Record<string, unknown>>) => unknown
 }
 
 const activationTable: readonly (readonly [published: string, own: Activation])[] = [
