@@ -28,6 +28,7 @@ export { Dropout, Embedding, type Layer, LayerNorm, Linear, type LinearOptions, 
 export { bucketsOf, LSHAttention, type LSHShape } from "./lsh-attention.ts"
 export { maskSpans, type SpanOptions } from "./mask-spans.ts"
 export { Buffer, Module, type PathPattern, type State } from "./module.ts"
+export { PatchEmbeddings, type PatchOptions } from "./patches.ts"
 export {
   alibiBias,
   alibiSlopes,

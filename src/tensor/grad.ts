@@ -106,6 +106,9 @@ export function grad(loss: Tensor, targets: readonly Tensor[]): Tensor[] {
   return found.map((g, i) => g ?? full(targets[i]!.shape, 0))
 }
 
+/** x, but not before `wait` is known: what is computed from it is computed late. */
+export const later = (x: Tensor, wait: Tensor): Tensor => applyOne(barrierRecord, [x, wait], {})
+
 const barrierRecord: OpRecord<Attributes> = {
   name: "barrier",
   shape: ([x]) => ({ shape: x!.shape, dtype: x!.dtype }),
@@ -114,13 +117,14 @@ const barrierRecord: OpRecord<Attributes> = {
   grad: ([g]) => [g!, null],
 }
 
-interface CheckpointAttributes {
+/** A function that was recorded once: its own inputs, then what it uses from outside, and its outputs. */
+export interface Recorded {
   readonly inputs: readonly Tensor[]
   readonly outputs: readonly Tensor[]
 }
 
 /** The recorded function applied to other inputs. */
-function replay({ inputs, outputs }: CheckpointAttributes, actual: readonly Tensor[]): Tensor[] {
+export function replay({ inputs, outputs }: Recorded, actual: readonly Tensor[]): Tensor[] {
   const given = new Map<Node, Tensor[]>()
   for (const [i, input] of inputs.entries()) {
     const list = given.get(input.node) ?? []
@@ -130,14 +134,14 @@ function replay({ inputs, outputs }: CheckpointAttributes, actual: readonly Tens
   return rewrite(outputs, node => given.get(node) ?? null, { stopAt: new Set(given.keys()) })
 }
 
-const checkpointRecord: OpRecord<CheckpointAttributes> = {
+const checkpointRecord: OpRecord<Recorded> = {
   name: "checkpoint",
   shape: (_, { outputs }) => outputs.map(t => ({ shape: t.shape, dtype: t.dtype })),
   compose: (inputs, attributes) => replay(attributes, inputs),
   grad: (gradients, inputs, _, attributes, needed) => {
     // reading the inputs through a barrier that waits for the gradient makes the second computation a late one
     const wait = gradients.find(g => g !== null)!
-    const late = inputs.map(x => applyOne(barrierRecord, [x, wait], {}))
+    const late = inputs.map(x => later(x, wait))
     const targets = late.filter((_, i) => needed[i])
     const found = vectorJacobian(replay(attributes, late), gradients, targets, true)
     let next = 0
@@ -154,20 +158,29 @@ export function checkpoint<I extends readonly Tensor[]>(fn: (...inputs: I) => Te
 export function checkpoint(fn: (...inputs: Tensor[]) => Tensor | Tensor[]) {
   checkFunction("checkpoint", "fn", fn)
   return (...inputs: Tensor[]): Tensor | Tensor[] => {
-    const start = nextNodeId()
-    const own = inputs.map(x => placeholder(x.shape, x.dtype))
-    const result = fn(...own)
-    const outputs = (result instanceof Tensor ? [result] : result).map(t => t.current())
-    const outside = new Map<string, Tensor>()
-    const note = (t: Tensor): void => {
-      if (t.node.id < start) outside.set(`${t.node.id}.${t.index}`, t)
-    }
-    outputs.forEach(note)
-    const border = new Set<Node>()
-    for (const node of reachable(outputs)) if (node.id < start) border.add(node)
-    for (const node of reachable(outputs, { stopAt: border })) if (node.id >= start) node.inputs.forEach(note)
-    const captured = [...outside.values()]
-    const replayed = apply(checkpointRecord, [...inputs, ...captured], { inputs: [...own, ...captured], outputs })
-    return result instanceof Tensor ? replayed[0]! : replayed
+    const { recorded, outside, single } = record(fn, inputs)
+    const replayed = apply(checkpointRecord, [...inputs, ...outside], recorded)
+    return single ? replayed[0]! : replayed
   }
+}
+
+/** Records fn for inputs of these shapes and types, and finds the tensors it uses from outside. */
+export function record(
+  fn: (...inputs: Tensor[]) => Tensor | Tensor[],
+  like: readonly Tensor[],
+): { recorded: Recorded; outside: readonly Tensor[]; single: boolean } {
+  const start = nextNodeId()
+  const own = like.map(x => placeholder(x.shape, x.dtype))
+  const result = fn(...own)
+  const outputs = (result instanceof Tensor ? [result] : result).map(t => t.current())
+  const found = new Map<string, Tensor>()
+  const note = (t: Tensor): void => {
+    if (t.node.id < start) found.set(`${t.node.id}.${t.index}`, t)
+  }
+  outputs.forEach(note)
+  const border = new Set<Node>()
+  for (const node of reachable(outputs)) if (node.id < start) border.add(node)
+  for (const node of reachable(outputs, { stopAt: border })) if (node.id >= start) node.inputs.forEach(note)
+  const outside = [...found.values()]
+  return { recorded: { inputs: [...own, ...outside], outputs }, outside, single: result instanceof Tensor }
 }

@@ -127,6 +127,7 @@ export {
 export { logSoftmax, softmax } from "./ops/softmax.ts"
 export { argsort, cumsum, sort, topk } from "./ops/sort.ts"
 export { type AxisSizes, rearrange, reduceAxes, repeatAxes } from "./rearrange.ts"
+export { type ReversibleStep, reversible } from "./reversible.ts"
 export type { Shape } from "./shape.ts"
 export { type CollectedTaps, collectTaps, tap, tapNames } from "./tap.ts"
 export {

@@ -33,6 +33,7 @@ export const calls: readonly (readonly [name: string, args: readonly unknown[]])
   ["tensor", [[[1, 2]], [1, 2], "f32"]],
   ["einsum", ["ab,cb->ac", x, y]],
   ["checkpoint", [(a: heed.Tensor) => a.exp()]],
+  ["reversible", [x, y, [{ first: (a: heed.Tensor) => a.exp(), second: (a: heed.Tensor) => a.exp() }]]],
   ["grad", [x.sum(), [x]]],
   ["vectorJacobian", [[x.exp()], [y], [x]]],
   ["gelu", [x, "erf"]],

@@ -31,9 +31,18 @@ export function callOf(one: Case, run: Run): { input: Tensor; options: Record<st
     options: {
       ...Object.fromEntries(rest),
       ...Object.fromEntries(given.map(([name, value]) => [camelCase(name), value])),
+      ...(Object.keys(run.lsh ?? {}).length > 0 ? { randomRotations: rotationsOf(one, run) } : {}),
       outputs: { hiddenStates: asks("hidden_states"), attentions: asks("attentions") },
     },
   }
+}
+
+/** The random rotations of each block, null where the run drew none. */
+function rotationsOf(one: Case, { lsh = {} }: Run): (Tensor | null)[] {
+  return Array.from({ length: one.config.num_hidden_layers as number }, (_, i) => {
+    const drawn = lsh[`random_rotations.${i}`]
+    return drawn ? inputTensor(one, drawn) : null
+  })
 }
 
 /** Outputs that have another name here. */
@@ -46,6 +55,8 @@ const outputNames: Readonly<Record<string, string>> = {
   prediction_logits: "logits",
   prediction_scores: "logits",
   seq_relationship_logits: "nextSentenceLogits",
+  text_model_output: "text",
+  vision_model_output: "vision",
 }
 
 /** The value at a dotted name of the original's output, or undefined. */

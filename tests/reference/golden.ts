@@ -21,6 +21,8 @@ export interface Run {
   readonly compare_where?: string | null
   /** The run whose memories this one goes on from (Transformer-XL). */
   readonly mems_from?: string | null
+  /** What the run drew at random, by name and block (Reformer's rotations). */
+  readonly lsh?: Readonly<Record<string, unknown>>
 }
 
 /** One folder. */
