@@ -1,10 +1,12 @@
 // Hugging Face folders: config.json and model.safetensors (or its shards), opened as a model and written back with published names.
 
+import type { ResolveOptions } from "../files/index.ts"
 import { jsonText, type SizedContent, safetensorsContent } from "../files/pure.ts"
 import type { WeightType } from "../nn/index.ts"
 import { HeedError } from "../tensor/index.ts"
 import { bart } from "./bart.ts"
 import { bert } from "./bert.ts"
+import { clip, clipText, clipVision } from "./clip.ts"
 import { findFamily, type ModelFamily, type PublishedConfig, type ReadConfigOptions } from "./definition.ts"
 import { distilbert } from "./distilbert.ts"
 import { gemma } from "./gemma.ts"
@@ -23,6 +25,7 @@ import { phi3 } from "./phi3.ts"
 import { qwen2 } from "./qwen2.ts"
 import { reformer } from "./reformer.ts"
 import { camembert, roberta, xlmRoberta } from "./roberta.ts"
+import { vit } from "./vit.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 import { whisper } from "./whisper.ts"
 
@@ -31,6 +34,9 @@ export const families: readonly ModelFamily[] = [
   bart,
   bert,
   camembert,
+  clip,
+  clipText,
+  clipVision,
   distilbert,
   gemma,
   gemma2,
@@ -46,8 +52,9 @@ export const families: readonly ModelFamily[] = [
   qwen2,
   reformer,
   roberta,
-  xlmRoberta,
+  vit,
   whisper,
+  xlmRoberta,
 ]
 
 /** The family of a model or of a `model_type`. Throws HeedError that lists the known ones and names the nearest. */
@@ -75,9 +82,20 @@ export async function modelFrom(
   return loadWeights(model, family, source, { partial, ...(signal ? { signal } : {}) })
 }
 
-/** Opens a Hugging Face folder. Throws FileError, HeedError, ConfigError naming what is wrong with it. */
-export async function loadModel(folder: string, options: LoadModelOptions = {}): Promise<Model> {
-  const { openWeights, readJsonFile } = await import("../files/index.ts")
+/** How a model is found by its name. */
+export type FindModelOptions = Pick<ResolveOptions, "revision" | "download" | "onEvent">
+
+/**
+ * Opens a Hugging Face folder, or a model of the hub by name: from the cache, with `download: true` from the hub. Throws FileError,
+ * HeedError, ConfigError naming what is wrong with it.
+ */
+export async function loadModel(
+  nameOrFolder: string,
+  { revision, download, onEvent, ...options }: LoadModelOptions & FindModelOptions = {},
+): Promise<Model> {
+  const { openWeights, readJsonFile, resolveModel } = await import("../files/index.ts")
+  const { signal } = options
+  const folder = await resolveModel(nameOrFolder, { revision, download, onEvent, signal })
   const path = `${folder}/config.json`
   const published = await readJsonFile(path)
   if (typeof published !== "object" || published === null || Array.isArray(published))

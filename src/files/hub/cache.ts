@@ -173,6 +173,6 @@ export function notCached(name: string, revision: string, cacheFolder: string, i
   const command = revision === "main" ? `heed pull ${name}` : `heed pull ${name} --revision ${revision}`
   return new FileError(
     `${what}: expected ${isPartial ? "all of its files" : "the model"} in the cache ${cacheFolder}, but ${isPartial ? "some are missing" : "it is not there"}`,
-    `download it: ${command}`,
+    `download it: ${command}; a folder of that name is not there either`,
   )
 }

@@ -7,11 +7,14 @@ import { cacheFolderOf } from "./place.ts"
 import { type PullEvent, type PullOptions, pull } from "./pull.ts"
 
 /** How a name becomes a folder. */
-export interface ResolveOptions extends Omit<PullOptions, "files"> {
+export interface ResolveOptions extends Omit<PullOptions, "files" | "revision" | "signal"> {
+  /** Branch, tag or commit. Default "main". */
+  readonly revision?: string | undefined
   /** true: what is not in the cache is downloaded. Default false: it is an error that says how. */
-  readonly download?: boolean
+  readonly download?: boolean | undefined
   /** Hears how far a download is. */
-  readonly onEvent?: (event: PullEvent) => void
+  readonly onEvent?: ((event: PullEvent) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -25,13 +28,13 @@ export async function resolveModel(nameOrFolder: string, options: ResolveOptions
       `${quote(nameOrFolder)}: expected the folder of a model or a name like org/name, but there is no such folder`,
       "check the path",
     )
-  const { revision = "main", download = false, onEvent, ...pulling } = options
+  const { revision = "main", download = false, onEvent, signal, ...place } = options
   checkRevision(revision)
   const cacheFolder = cacheFolderOf(options)
   const found = await findSnapshot(nameOrFolder, revision, cacheFolder)
   if (found !== null && (await hasModel(found))) return found
   if (!download) throw notCached(nameOrFolder, revision, cacheFolder, found !== null)
-  for await (const event of pull(nameOrFolder, { ...pulling, revision })) {
+  for await (const event of pull(nameOrFolder, { ...place, revision, ...(signal ? { signal } : {}) })) {
     onEvent?.(event)
     if (event.type === "end") return event.folder
   }
