@@ -1,6 +1,14 @@
 // Models: families, how they are opened and saved, what they take and give.
 export { Bart, BartClassifier, type BartConfig, bart } from "./bart.ts"
 export { Bert, type BertConfig, bert } from "./bert.ts"
+export { Clip, type ClipConfig, type ClipOptions, type ClipOutput, clip, clipText, clipVision, contrastiveLoss } from "./clip.ts"
+export {
+  ClipText,
+  type ClipTextConfig,
+  type ClipTowerOutput,
+  ClipVision,
+  type ClipVisionConfig,
+} from "./clip-towers.ts"
 export {
   defineModel,
   findFamily,
@@ -69,6 +77,7 @@ export { camembert, Roberta, type RobertaConfig, roberta, xlmRoberta } from "./r
 export { type RotaryBlock, RotaryDecoder, type RotaryParts, rotaryBlock } from "./rotary-decoder.ts"
 export type { RotaryConfig } from "./rotary-options.ts"
 export { TextEncoder, textEncoder } from "./text-encoder.ts"
+export { ViT, type ViTConfig, vit } from "./vit.ts"
 export {
   type LoadOptions,
   loadWeights,
