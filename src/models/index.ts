@@ -1,7 +1,16 @@
 // Models: families, how they are opened and saved, what they take and give.
 export { Bart, BartClassifier, type BartConfig, bart } from "./bart.ts"
 export { Bert, type BertConfig, bert } from "./bert.ts"
-export { Clip, type ClipConfig, type ClipOptions, type ClipOutput, clip, clipText, clipVision, contrastiveLoss } from "./clip.ts"
+export {
+  Clip,
+  type ClipConfig,
+  type ClipOptions,
+  type ClipOutput,
+  clip,
+  clipText,
+  clipVision,
+  contrastiveLoss,
+} from "./clip.ts"
 export {
   ClipText,
   type ClipTextConfig,
@@ -73,9 +82,12 @@ export { Pegasus, type PegasusConfig, pegasus } from "./pegasus.ts"
 export { type Phi3, type Phi3Config, phi3 } from "./phi3.ts"
 export { firstPooled, maxPooled, meanPooled, normalized, type Pooling, pooled, poolings } from "./pooling.ts"
 export { type Qwen2, type Qwen2Config, qwen2 } from "./qwen2.ts"
+export { Reformer, type ReformerConfig, type ReformerOptions, type ReformerOutput, reformer } from "./reformer.ts"
 export { camembert, Roberta, type RobertaConfig, roberta, xlmRoberta } from "./roberta.ts"
 export { type RotaryBlock, RotaryDecoder, type RotaryParts, rotaryBlock } from "./rotary-decoder.ts"
 export type { RotaryConfig } from "./rotary-options.ts"
+export { T5, T5Encoder, t5 } from "./t5.ts"
+export type { T5Config } from "./t5-config.ts"
 export { TextEncoder, textEncoder } from "./text-encoder.ts"
 export { ViT, type ViTConfig, vit } from "./vit.ts"
 export {

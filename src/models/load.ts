@@ -25,6 +25,7 @@ import { phi3 } from "./phi3.ts"
 import { qwen2 } from "./qwen2.ts"
 import { reformer } from "./reformer.ts"
 import { camembert, roberta, xlmRoberta } from "./roberta.ts"
+import { t5 } from "./t5.ts"
 import { vit } from "./vit.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 import { whisper } from "./whisper.ts"
@@ -52,6 +53,7 @@ export const families: readonly ModelFamily[] = [
   qwen2,
   reformer,
   roberta,
+  t5,
   vit,
   whisper,
   xlmRoberta,

@@ -7,6 +7,7 @@ import { type Initializer, SinusoidalPositions } from "../nn/index.ts"
 import { type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
 import { shiftRight } from "./encoder-decoder.ts"
+import { activationCodec } from "./published.ts"
 import { TextEncoderDecoder, type TextForm } from "./text-encoder-decoder.ts"
 import { checkText, sharedTokenRules, textDefinition, textOptions, textRules } from "./text-encoder-decoder-config.ts"
 import type { WeightTable } from "./weights.ts"
@@ -75,6 +76,12 @@ export const marian = defineModel({
   architectures: { generation: ["MarianMTModel", "MarianModel"] },
   build: (config, init) => new Marian(config, init),
   ...textDefinition,
+  codecs: {
+    activation: {
+      read: activationCodec.read,
+      write: own => (own === "silu" ? "swish" : activationCodec.write(own)), // the name it has there
+    },
+  },
   fixed: {
     ...textDefinition.fixed,
     normalize_before: [false],

@@ -25,6 +25,8 @@ describe.each([
   "marian",
   "mbart",
   "pegasus",
+  "t5-v1.0",
+  "t5-v1.1",
   "gpt2",
   "gpt2-sequence-classification",
   "gpt2-scaled-attention",
