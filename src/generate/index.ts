@@ -27,6 +27,7 @@ export {
   probabilities,
 } from "./scores.ts"
 export { readSource, type Source } from "./source.ts"
+export { type Draft, type Guess, LookupDraft, verifiedDraw } from "./speculative.ts"
 export { StopScanner } from "./stop.ts"
 export { type EndEvent, type GenerationEvent, generate, generateText, type TokenEvent } from "./stream.ts"
 export type { EndReason, StoppingCriterion } from "./texts.ts"

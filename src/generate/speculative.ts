@@ -141,20 +141,21 @@ function* judge(scores: Float32Array, guesses: readonly Guess[], texts: Texts, p
   }
 }
 
-/** A draw by the model's chances p: the guess, drawn by q, is kept with probability min(1, p / q), else another is drawn by max(0, p - q). */
 function drawWith(scores: Float32Array, guess: Guess | undefined, text: Text, plan: Plan): number {
   const p = probabilities(scores)
-  if (!guess) return drawFrom(p, uniformFor(plan, text))
-  const { id, chances } = guess
-  if (id < p.length && uniformFor(plan, text, keeping) * (chances ? chances[id]! : 1) < p[id]!) return id
+  const u = uniformFor(plan, text)
+  return guess ? verifiedDraw(p, guess, uniformFor(plan, text, keeping), u) : drawFrom(p, u)
+}
+
+/**
+ * A draw by a model's chances p that uses a guess, which was drawn by q: the guess is kept with probability min(1, p / q), else another
+ * token is drawn by max(0, p - q). `keep` and `u` are uniform numbers 0 <= u < 1.
+ */
+export function verifiedDraw(p: Float64Array, { id, chances }: Guess, keep: number, u: number): number {
+  if (id < p.length && keep * (chances ? chances[id]! : 1) < p[id]!) return id
   const rest = p.map((chance, i) => Math.max(0, chance - (chances ? (chances[i] ?? 0) : i === id ? 1 : 0)))
   const total = rest.reduce((sum, chance) => sum + chance, 0)
-  return total > 0
-    ? drawFrom(
-        rest.map(chance => chance / total),
-        uniformFor(plan, text),
-      )
-    : drawFrom(p, uniformFor(plan, text))
+  return drawFrom(total > 0 ? rest.map(chance => chance / total) : p, u)
 }
 
 /** Throws ValueError where a draft model cannot guess for a model. */
