@@ -9,6 +9,12 @@ export {
   type SelfAttentionOptions,
   windowsOf,
 } from "./attention.ts"
+export {
+  AdditiveAttention,
+  additiveAttention,
+  dotProductAttention,
+  scaledDotProductAttention,
+} from "./attention-kinds.ts"
 export { AxialPositions } from "./axial-positions.ts"
 export { type BlockContext, type BlockParts, PostNormBlock, PreNormBlock, throughBlocks } from "./block.ts"
 export {
@@ -20,7 +26,7 @@ export {
   SlidingLayerCache,
 } from "./cache.ts"
 export { type ChunkContext, ChunkedAttention, type ChunkShape, withNeighbours } from "./chunked-attention.ts"
-export { Convolution1d, type Convolution1dOptions, NormedConvolution1d } from "./convolution.ts"
+export { Convolution1d, type Convolution1dOptions, NormedConvolution1d, TimeNorm } from "./convolution.ts"
 export { type EncoderBlockOptions, encoderBlock, TokenEmbeddings, type TokenEmbeddingsOptions } from "./encoder.ts"
 export { type Activation, activation, activationNames, FeedForward, type FeedForwardOptions } from "./feed-forward.ts"
 export { Initializer, type InitializerOptions, type WeightType } from "./initialize.ts"
@@ -43,6 +49,13 @@ export {
   sinusoids,
 } from "./positions.ts"
 export { withRandom } from "./random.ts"
+export {
+  type DistanceTerms,
+  type DistanceVectors,
+  relativeShift,
+  shawAttention,
+  transformerXLAttention,
+} from "./relative-attention.ts"
 export { ReversibleBlock, type ReversibleParts, throughReversible } from "./reversible.ts"
 export {
   type Frequencies,
@@ -54,4 +67,5 @@ export {
   rotationOf,
 } from "./rope.ts"
 export { SandwichNormBlock, type SandwichParts } from "./sandwich-block.ts"
+export { skipLayer } from "./skip-layer.ts"
 export { Stack, type StackBlock, type StackContext, type StackParts } from "./stack.ts"

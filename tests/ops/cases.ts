@@ -2,6 +2,7 @@
 
 import type { Case } from "./case.ts"
 import { attentionCases } from "./cases/attention.ts"
+import { attentionKindCases } from "./cases/attention-kinds.ts"
 import { attentionPatternCases } from "./cases/attention-pattern.ts"
 import { convolveCases } from "./cases/convolve.ts"
 import { ctcCases } from "./cases/ctc.ts"
@@ -25,6 +26,7 @@ export const cases: readonly Case[] = [
   ...normCases,
   ...attentionCases,
   ...attentionPatternCases,
+  ...attentionKindCases,
   ...lossCases,
   ...convolveCases,
   ...ctcCases,
