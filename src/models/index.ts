@@ -90,6 +90,8 @@ export { T5, T5Encoder, t5 } from "./t5.ts"
 export type { T5Config } from "./t5-config.ts"
 export { TextEncoder, textEncoder } from "./text-encoder.ts"
 export { ViT, type ViTConfig, vit } from "./vit.ts"
+export { Wav2Vec2, wav2vec2 } from "./wav2vec2.ts"
+export type { Wav2Vec2Config } from "./wav2vec2-config.ts"
 export {
   type LoadOptions,
   loadWeights,

@@ -27,6 +27,7 @@ import { reformer } from "./reformer.ts"
 import { camembert, roberta, xlmRoberta } from "./roberta.ts"
 import { t5 } from "./t5.ts"
 import { vit } from "./vit.ts"
+import { wav2vec2 } from "./wav2vec2.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 import { whisper } from "./whisper.ts"
 
@@ -55,6 +56,7 @@ export const families: readonly ModelFamily[] = [
   roberta,
   t5,
   vit,
+  wav2vec2,
   whisper,
   xlmRoberta,
 ]

@@ -89,3 +89,26 @@ export class NormedConvolution1d extends Module {
     return along(x, direction.mul(this.scale.div(length)), this.bias, this.#options)
   }
 }
+
+/** Each channel over time to mean 0 and variance 1, with weight and bias (a group norm of one channel a group). x [B T C] -> [B T C]. */
+export class TimeNorm extends Module {
+  /** [C] */
+  readonly weight: Parameter
+  /** [C] */
+  readonly bias: Parameter
+  readonly #epsilon: number
+
+  constructor(init: Initializer, channels: number, options: { readonly epsilon?: number } = {}) {
+    super()
+    checkInteger("TimeNorm", "the number of channels", channels, 1)
+    this.weight = init.constant([channels], 1)
+    this.bias = init.constant([channels], 0)
+    this.#epsilon = options.epsilon ?? 1e-5
+  }
+
+  forward(x: Tensor): Tensor {
+    const centred = x.sub(x.mean(1, { keepDims: true }))
+    const variance = centred.mul(centred).mean(1, { keepDims: true })
+    return centred.mul(variance.add(this.#epsilon).rsqrt().mul(this.weight)).add(this.bias)
+  }
+}
