@@ -54,8 +54,15 @@ export interface ClipOutput extends ModelOutput {
   readonly vision: ClipTowerOutput
 }
 
-const checkTower = (what: string) => (config: { readonly width: number; readonly heads: number }) =>
-  checkHeads(what, config)
+function checkVision(config: ClipVisionConfig): void {
+  checkHeads("clip_vision_model", config)
+  if (config.patch > config.image)
+    throw new ValueError(
+      `clip_vision_model: expected patches within images of ${config.image} × ${config.image} pixels, but got ${config.patch} × ${config.patch}`,
+    )
+}
+
+const checkText = (config: ClipTextConfig): void => checkHeads("clip_text_model", config)
 
 const towerKeys = ["problem_type", "tie_word_embeddings", "dropout"]
 const unseen = ["text_model.embeddings.position_ids", "vision_model.embeddings.position_ids"]
@@ -68,7 +75,7 @@ export const clipText = defineModel({
   build: (config, init) => new ClipText(config, init),
   codecs: { activation: activationCodec },
   harmless: towerKeys,
-  check: checkTower("clip_text_model"),
+  check: checkText,
   weights: {
     rules: clipTextNames<ClipTextConfig>("", config => config.width),
     heads: ["text_projection.", "vision_model.", "visual_projection.", "logit_scale"],
@@ -84,13 +91,7 @@ export const clipVision = defineModel({
   build: (config, init) => new ClipVision(config, init),
   codecs: { activation: activationCodec },
   harmless: [...towerKeys, "bos_token_id", "eos_token_id", "pad_token_id", "vocab_size"],
-  check: config => {
-    checkHeads("clip_vision_model", config)
-    if (config.patch > config.image)
-      throw new ValueError(
-        `clip_vision_model: expected patches within images of ${config.image} × ${config.image} pixels, but got ${config.patch} × ${config.patch}`,
-      )
-  },
+  check: checkVision,
   weights: {
     rules: clipVisionNames<ClipVisionConfig>("", config => config.width),
     heads: ["visual_projection.", "text_model.", "text_projection.", "logit_scale"],
@@ -246,6 +247,10 @@ const pair = defineModel({
   codecs: {
     text: towerCodec(clipText as unknown as ModelFamily, "text_config"),
     vision: towerCodec(clipVision as unknown as ModelFamily, "vision_config"),
+  },
+  check: ({ text, vision }) => {
+    checkText(text)
+    checkVision(vision)
   },
   weights: {
     rules: [

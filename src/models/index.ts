@@ -18,6 +18,7 @@ export {
   ClipVision,
   type ClipVisionConfig,
 } from "./clip-towers.ts"
+export { Bert, type BertConfig, bert } from "./bert.ts"
 export {
   defineModel,
   findFamily,
