@@ -74,6 +74,13 @@ export {
 } from "./language-model.ts"
 export { type Llama, type LlamaConfig, llama } from "./llama.ts"
 export { families, familyOf, type LoadModelOptions, loadModel, modelFiles, modelFrom, saveModel } from "./load.ts"
+export {
+  Longformer,
+  type LongformerConfig,
+  type LongformerOptions,
+  type LongformerOutput,
+  longformer,
+} from "./longformer.ts"
 export { Marian, type MarianConfig, marian } from "./marian.ts"
 export { MBart, type MBartConfig, mbart } from "./mbart.ts"
 export { type Mistral, type MistralConfig, mistral } from "./mistral.ts"

@@ -15,6 +15,7 @@ import { generationOf, keepGeneration } from "./generation.ts"
 import { gptNeo } from "./gpt-neo.ts"
 import { gpt2 } from "./gpt2.ts"
 import { llama } from "./llama.ts"
+import { longformer } from "./longformer.ts"
 import { marian } from "./marian.ts"
 import { mbart } from "./mbart.ts"
 import { mistral } from "./mistral.ts"
@@ -45,6 +46,7 @@ export const families: readonly ModelFamily[] = [
   gpt2,
   gptNeo,
   llama,
+  longformer,
   marian,
   mbart,
   mistral,

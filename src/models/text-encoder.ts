@@ -3,15 +3,35 @@
 
 import { z } from "zod"
 import { type Options, option } from "../config/index.ts"
-import { type PostNormBlock, positionsFrom, type TokenEmbeddings, throughBlocks } from "../nn/index.ts"
+import {
+  type BlockContext,
+  type PostNormBlock,
+  positionsFrom,
+  type TokenEmbeddings,
+  throughBlocks,
+} from "../nn/index.ts"
 import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import type { EncoderHead, EncoderOptions, EncoderOutput, Pooler } from "./encoder-heads.ts"
 import { checkIds, checkOptions, maskOf, positionsOf } from "./inputs.ts"
 import { describeModel } from "./language-model.ts"
-import { Model } from "./model.ts"
+import { Model, type OutputRequest } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
 import { kinds, sharedOptions } from "./published.ts"
 import { stacked, type WeightRule } from "./weights.ts"
+
+/** What a text encoder's blocks are called with besides the stream, and how its inner values are given. */
+export interface EncoderReading<O extends EncoderOptions = EncoderOptions> {
+  /** Options of a call that it uses. */
+  readonly takes: readonly (keyof O & string)[]
+  context(ids: Tensor, options: O): BlockContext
+  inner(output: EncoderOutput, context: BlockContext, outputs: OutputRequest | undefined, depth: number): EncoderOutput
+}
+
+const plainReading: EncoderReading = {
+  takes: [],
+  context: maskOf,
+  inner: (output, _, outputs, depth) => withOutputs(output, outputs, depth),
+}
 
 /** A model that reads text in both directions. */
 export abstract class TextEncoder extends Model {
@@ -22,6 +42,7 @@ export abstract class TextEncoder extends Model {
   /** One vector for the whole input, of models that have one. */
   abstract readonly pooler: Pooler | null
   abstract readonly head: EncoderHead | null
+  protected readonly reading: EncoderReading = plainReading
   /** Positions that are counted where none are given, i32 [T] or [B T]. */
   protected abstract positions(ids: Tensor): Tensor
 
@@ -32,16 +53,24 @@ export abstract class TextEncoder extends Model {
   /** Token ids i32 [B T], or embeddings f32 [B T D] -> the stream, scores of the head, and what else was asked for. */
   forward(ids: Tensor, options: EncoderOptions = {}): EncoderOutput {
     const segments = this.embeddings.segments ? (["tokenTypeIds"] as const) : []
-    const taken = [...segments, "attentionMask", "positionIds", ...(this.head?.takes ?? []), "outputs"] as const
+    const { reading, head } = this
+    const taken = [
+      ...segments,
+      "attentionMask",
+      "positionIds",
+      ...reading.takes,
+      ...(head?.takes ?? []),
+      "outputs",
+    ] as const
     checkIds(this.family, ids, this.context)
     checkOptions(this.family, options, taken)
-    const mask = maskOf(ids, options)
+    const context = reading.context(ids, options)
     const positions = options.positionIds ? positionsOf(ids, options) : this.positions(ids)
     const x = this.embeddings.forward(ids, positions, options.tokenTypeIds)
-    const hidden = throughBlocks(x, this.blocks, (block, x) => block.forward(x, mask)) // [B T D]
+    const hidden = throughBlocks(x, this.blocks, (block, x) => block.forward(x, context)) // [B T D]
     const pooled = this.pooler?.forward(hidden) ?? null
-    const scores = this.head?.forward({ hidden, pooled }, options) ?? {}
-    return withOutputs({ hidden, ...(pooled ? { pooled } : {}), ...scores }, options.outputs, this.depth)
+    const scores = head?.forward({ hidden, pooled }, options) ?? {}
+    return reading.inner({ hidden, ...(pooled ? { pooled } : {}), ...scores }, context, options.outputs, this.depth)
   }
 }
 
@@ -50,7 +79,7 @@ export function textEncoder(what: string, model: Model): TextEncoder {
   if (model instanceof TextEncoder) return model
   throw new HeedError(
     `${what}: expected a model that reads text in both directions, but got ${describeModel(model)}`,
-    "such models are bert, roberta and distilbert",
+    "such models are bert, roberta, distilbert and longformer",
   )
 }
 

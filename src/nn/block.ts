@@ -3,13 +3,14 @@
 
 import { HeedError, type Tensor, tap } from "../tensor/index.ts"
 import type { AttentionContext, CrossAttention, Memory, SelfAttention } from "./attention.ts"
+import type { GlobalPositions, GlobalWindowAttention } from "./global-window-attention.ts"
 import { Dropout, type Layer } from "./layers.ts"
 import { Module } from "./module.ts"
 
 /** What a block is made of. */
-export interface BlockParts {
+export interface BlockParts<A = SelfAttention> {
   readonly attentionNorm: Layer
-  readonly attention: SelfAttention
+  readonly attention: A
   readonly feedForwardNorm: Layer
   readonly feedForward: Layer
   /** Attention to an encoder's output, between the two others. */
@@ -24,6 +25,8 @@ export interface BlockContext extends AttentionContext {
   readonly memory?: Tensor | Memory
   /** bool, broadcastable to [B H T S]: which memory may be seen. */
   readonly memoryMask?: Tensor
+  /** For blocks whose attention has a window and global positions. */
+  readonly globals?: GlobalPositions
 }
 
 /** x + f(norm(x)) for attention, then feed-forward. x [B T D] -> [B T D]. Taps: `middle` and `output`, the stream after each. */
@@ -66,7 +69,7 @@ export class PreNormBlock extends Module {
 
 /** norm(x + f(x)) for attention, then feed-forward. x [B T D] -> [B T D]. Taps: `middle` and `output`, the stream after each. */
 export class PostNormBlock extends Module {
-  readonly attention: SelfAttention
+  readonly attention: SelfAttention | GlobalWindowAttention
   readonly attentionNorm: Layer
   readonly cross: CrossAttention | null
   readonly crossNorm: Layer | null
@@ -74,7 +77,7 @@ export class PostNormBlock extends Module {
   readonly feedForwardNorm: Layer
   readonly dropout: Dropout
 
-  constructor(parts: BlockParts) {
+  constructor(parts: BlockParts<SelfAttention | GlobalWindowAttention>) {
     super()
     this.attention = parts.attention
     this.attentionNorm = parts.attentionNorm

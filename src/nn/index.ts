@@ -29,6 +29,13 @@ export { type ChunkContext, ChunkedAttention, type ChunkShape, withNeighbours } 
 export { Convolution1d, type Convolution1dOptions, NormedConvolution1d, TimeNorm } from "./convolution.ts"
 export { type EncoderBlockOptions, encoderBlock, TokenEmbeddings, type TokenEmbeddingsOptions } from "./encoder.ts"
 export { type Activation, activation, activationNames, FeedForward, type FeedForwardOptions } from "./feed-forward.ts"
+export {
+  type GlobalPositions,
+  GlobalWindowAttention,
+  type GlobalWindowShape,
+  globalPositions,
+  publishedWindow,
+} from "./global-window-attention.ts"
 export { Initializer, type InitializerOptions, type WeightType } from "./initialize.ts"
 export { Dropout, Embedding, type Layer, LayerNorm, Linear, type LinearOptions, RMSNorm } from "./layers.ts"
 export { bucketsOf, LSHAttention, type LSHShape } from "./lsh-attention.ts"
