@@ -24,6 +24,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   train: ["nn", "models", "runtime", "files", "text", "data", "config", "tensor"],
   generate: ["nn", "models", "runtime", "text", "config", "tensor"],
   inspect: ["nn", "models", "runtime", "text", "tensor"],
+  tasks: ["models", "generate", "text", "files", "media", "runtime", "config", "tensor"],
   cli: [
     "tensor",
     "compiler",
@@ -37,6 +38,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "train",
     "generate",
     "inspect",
+    "tasks",
   ],
 }
 

@@ -1,10 +1,9 @@
 // heed generate: a model writes on from a prompt, token by token as they come.
 
-import { fstatSync } from "node:fs"
-import { text as readAll } from "node:stream/consumers"
 import type { Command } from "commander"
 import { type EndEvent, generate, generationConfig, generationOptions, type TokenEvent } from "../generate/index.ts"
 import { addFlags, type Flags, valuesOf } from "./flags.ts"
+import { piped } from "./input.ts"
 import { chooseMachine, machineOptions } from "./machine.ts"
 import { openModel, runsFolder } from "./models.ts"
 import { CommandError, colours, interruptSignal } from "./terminal.ts"
@@ -67,11 +66,4 @@ function summary({ reason, message }: EndEvent, count: number, milliseconds: num
     aborted: "stopped",
   }[reason]
   return `${name}: ${count} tokens, ${Math.round((1000 * count) / milliseconds)} a second; ended by ${message ?? why}`
-}
-
-/** What a pipe or a file on standard input holds, without its last line end; null where nothing is piped in. */
-async function piped(): Promise<string | null> {
-  const input = fstatSync(0)
-  if (!input.isFIFO() && !input.isFile()) return null
-  return (await readAll(process.stdin)).replace(/\r?\n$/, "")
 }

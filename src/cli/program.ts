@@ -8,7 +8,8 @@ import { asCalled, CommandError, colours, report } from "./terminal.ts"
 interface Entry {
   readonly name: string
   readonly summary: string
-  readonly load: () => Promise<(command: Command) => void>
+  /** What gives the command its flags; `words` is what stands behind its name. */
+  readonly load: () => Promise<(command: Command, words: readonly string[]) => void>
 }
 
 const entries: readonly Entry[] = [
@@ -26,6 +27,11 @@ const entries: readonly Entry[] = [
     name: "generate",
     summary: "let a model write on from a prompt",
     load: async () => (await import("./generate.ts")).registerGenerate,
+  },
+  {
+    name: "run",
+    summary: "any task with a model: classify, answer, summarize, translate, caption, transcribe",
+    load: async () => (await import("./run.ts")).registerRun,
   },
   {
     name: "explain",
@@ -105,7 +111,7 @@ export async function run(argv: readonly string[]): Promise<void> {
       const command = program.command(name).description(summary)
       if (name !== named) continue
       chosen = command
-      ;(await load())(command)
+      ;(await load())(command, argv.slice(argv.indexOf(name) + 1))
     }
     if (argv.length === 0) program.outputHelp()
     else await program.parseAsync(argv, { from: "user" })

@@ -23,7 +23,7 @@ function shorter(path: string): string {
 /** A text in which commands stand the way they are called here. */
 export function asCalled(text: string): string {
   return text.replace(
-    /(?<![\w/-])heed (?=(start|train|generate|explain|pull|list|remove|devices|dump)\b|--help)/g,
+    /(?<![\w/-])heed (?=(start|train|generate|run|explain|pull|list|remove|devices|dump)\b|--help)/g,
     `${invocation()} `,
   )
 }

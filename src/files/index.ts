@@ -1,5 +1,7 @@
 // Files on disk: safetensors and PyTorch checkpoints, the hub and its cache, run folders, text corpora. `pure.ts` is the part that runs in a browser.
 export { type FileContent, type FileWriter, removeLeftovers, writeFileAtomic, writeFolderAtomic } from "./atomic.ts"
+export { readFileBytes } from "./bytes.ts"
+export { folderReader } from "./folder.ts"
 export { type CachedModel, type CachedRevision, listModels, removeModel } from "./hub/cache.ts"
 export { isModelName } from "./hub/names.ts"
 export { cacheFolderOf, type HubOptions } from "./hub/place.ts"
