@@ -2,9 +2,9 @@
 
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { FileError, openRun, readJsonFile } from "../files/index.ts"
+import { folderReader, openRun } from "../files/index.ts"
 import { type LanguageModel, languageModel, loadModel } from "../models/index.ts"
-import { loadTokenizer, type Tokenizer, type TokenizerConfiguration } from "../text/index.ts"
+import { openTokenizer as openFolderTokenizer, type Tokenizer } from "../text/index.ts"
 import { CommandError } from "./terminal.ts"
 
 /** Where runs go unless a command says otherwise. */
@@ -26,12 +26,9 @@ const isThere = (path: string): Promise<boolean> =>
     () => false,
   )
 
-/** Opens a folder's tokenizer.json. Throws FileError, TextError. */
-export async function openTokenizer(folder: string): Promise<Tokenizer> {
-  const json = await readJsonFile(join(folder, "tokenizer.json"))
-  const path = join(folder, "tokenizer_config.json")
-  const configuration = (await isThere(path)) ? ((await readJsonFile(path)) as TokenizerConfiguration) : undefined
-  return loadTokenizer(json, configuration)
+/** Opens a folder's tokenizer: tokenizer.json, or what older folders have instead. Throws FileError, TextError. */
+export function openTokenizer(folder: string): Promise<Tokenizer> {
+  return openFolderTokenizer(folderReader(folder), { name: folder })
 }
 
 /** The newest run under runs/, or null where there is none with a checkpoint. */
@@ -72,10 +69,5 @@ export async function openModel(folder?: string): Promise<OpenedModel> {
     throw new CommandError("--model: expected a folder, but got none, and there is no run yet", "train one: heed train")
   const found = await locate(wanted)
   const model = languageModel("--model", await loadModel(found.folder))
-  if (!(await isThere(join(found.folder, "tokenizer.json"))))
-    throw new FileError(
-      `${found.folder}: expected a tokenizer.json beside the model, but there is none`,
-      "older models have vocab.json and merges.txt instead: convert them with AutoTokenizer.save_pretrained",
-    )
   return { model, tokenizer: await openTokenizer(found.folder), ...found }
 }

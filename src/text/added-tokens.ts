@@ -3,9 +3,11 @@ import { TextError } from "./errors.ts"
 import { escapePattern } from "./segments.ts"
 import type { AddedTokenJson } from "./tokenizer.ts"
 
-/** Where an added token stands; its span may hold the blanks beside it. */
+/** Where an added token stands: [from, to), and with the blanks beside it that it takes [start, end). */
 export interface FoundToken {
   readonly id: number
+  readonly from: number
+  readonly to: number
   readonly start: number
   readonly end: number
 }
@@ -55,7 +57,7 @@ export class AddedTokens {
       if (start < before) continue
       if (stripLeft) while (start > before && blank.test(text[start - 1]!)) start--
       if (stripRight) while (end < text.length && blank.test(text[end]!)) end++
-      found.push({ id, start, end })
+      found.push({ id, from: index, to: index + match.length, start, end })
       before = end
     }
     return found

@@ -2,6 +2,15 @@
 export { type ByteLevelParts, ByteLevelTokenizer } from "./byte-level.ts"
 export { type CharacterOptions, CharacterTokenizer } from "./character.ts"
 export {
+  applyChatTemplate,
+  type ChatMessage,
+  type ChatOptions,
+  type ChatTemplate,
+  chatML,
+  chatTemplate,
+  parseChatTemplate,
+} from "./chat.ts"
+export {
   type Encoding,
   type PadOptions,
   type PairOptions,
@@ -13,7 +22,9 @@ export {
 export { TextError } from "./errors.ts"
 export { LibraryTokenizer } from "./library.ts"
 export { loadTokenizer } from "./load.ts"
+export { type OpenTokenizerOptions, openTokenizer, type ReadFile } from "./open.ts"
 export { PipelineTokenizer } from "./pipeline.ts"
+export { readSentencePiece, type SentencePieceModel, type SentencePieceType } from "./sentencepiece.ts"
 export type { Template, TemplateItem } from "./template.ts"
 export type {
   AddedTokenJson,

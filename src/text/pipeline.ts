@@ -193,9 +193,9 @@ export class PipelineTokenizer implements Tokenizer {
 
   private run(text: string, sink: Sink): void {
     let at = 0
-    for (const { id, start, end } of this.plainAdded.find(text)) {
+    for (const { id, from, to, start, end } of this.plainAdded.find(text)) {
       this.runPlain(text, at, start, sink)
-      this.add(id, start, end, sink)
+      this.add(id, from, to, sink)
       at = end
     }
     this.runPlain(text, at, text.length, sink)
@@ -217,9 +217,9 @@ export class PipelineTokenizer implements Tokenizer {
     }
     const normal = this.parts.normalizer(original(text.slice(from, to), from))
     let at = 0
-    for (const { id, start, end } of this.normalizedAdded.find(normal.text)) {
+    for (const { id, from: first, to: last, start, end } of this.normalizedAdded.find(normal.text)) {
       this.runNormal(part(normal, at, start), from === 0 && at === 0, sink)
-      this.add(id, startOf(normal, start), endOf(normal, end), sink)
+      this.add(id, startOf(normal, first), endOf(normal, last), sink)
       at = end
     }
     this.runNormal(part(normal, at, normal.text.length), from === 0 && at === 0, sink)

@@ -81,6 +81,7 @@ export class PieceTrie {
 }
 
 const unknownPenalty = 10
+const notForText = -1e29 // pieces that only decoding knows (those of Marian's other language)
 
 /** What a unigram model is made of. */
 export interface UnigramParts {
@@ -109,10 +110,11 @@ export class UnigramModel implements PieceModel {
     this.scores = Float64Array.from(pieces, ([, score]) => score)
     let least = Number.POSITIVE_INFINITY
     pieces.forEach(([piece, score], id) => {
+      if (score < notForText) return
       if (piece !== "") this.trie.add(piece, id)
       least = Math.min(least, score)
     })
-    this.unknownScore = (pieces.length === 0 ? 0 : least) - unknownPenalty
+    this.unknownScore = (least === Number.POSITIVE_INFINITY ? 0 : least) - unknownPenalty
     const ids = byteFallback ? new Map(pieces.map(([piece], id) => [piece, id])) : null
     const bytes = ids && Array.from({ length: 256 }, (_, byte) => ids.get(byteToken(byte)) ?? -1)
     this.fallback = bytes?.every(id => id >= 0) ? bytes : null
