@@ -13,6 +13,7 @@ import {
   PreNormBlock,
   SelfAttention,
   throughBlocks,
+  windowsOf,
 } from "../nn/index.ts"
 import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
@@ -149,7 +150,15 @@ export class GPTNeo extends LanguageModel {
     const { layers, heads, width } = this.config
     if (capacity > this.context)
       throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
-    return new KeyValueCache({ layers, batch, groups: heads, capacity, headWidth: width / heads, dtype })
+    return new KeyValueCache({
+      layers,
+      batch,
+      groups: heads,
+      capacity,
+      headWidth: width / heads,
+      dtype,
+      windows: windowsOf(this.blocks),
+    })
   }
 }
 

@@ -18,7 +18,6 @@ export {
   ClipVision,
   type ClipVisionConfig,
 } from "./clip-towers.ts"
-export { Bert, type BertConfig, bert } from "./bert.ts"
 export {
   defineModel,
   findFamily,
@@ -97,6 +96,18 @@ export type { RotaryConfig } from "./rotary-options.ts"
 export { T5, T5Encoder, t5 } from "./t5.ts"
 export type { T5Config } from "./t5-config.ts"
 export { TextEncoder, textEncoder } from "./text-encoder.ts"
+export {
+  TransformerXL,
+  type TransformerXLConfig,
+  type TransformerXLOptions,
+  type TransformerXLOutput,
+  transfoXl,
+} from "./transfo-xl.ts"
+export {
+  VisionEncoderDecoder,
+  type VisionEncoderDecoderConfig,
+  visionEncoderDecoder,
+} from "./vision-encoder-decoder.ts"
 export { ViT, type ViTConfig, vit } from "./vit.ts"
 export { Wav2Vec2, wav2vec2 } from "./wav2vec2.ts"
 export type { Wav2Vec2Config } from "./wav2vec2-config.ts"

@@ -27,6 +27,8 @@ import { qwen2 } from "./qwen2.ts"
 import { reformer } from "./reformer.ts"
 import { camembert, roberta, xlmRoberta } from "./roberta.ts"
 import { t5 } from "./t5.ts"
+import { transfoXl } from "./transfo-xl.ts"
+import { visionEncoderDecoder } from "./vision-encoder-decoder.ts"
 import { vit } from "./vit.ts"
 import { wav2vec2 } from "./wav2vec2.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
@@ -44,6 +46,7 @@ export const families: readonly ModelFamily[] = [
   gemma,
   gemma2,
   gpt2,
+  gpt2,
   gptNeo,
   llama,
   longformer,
@@ -57,6 +60,8 @@ export const families: readonly ModelFamily[] = [
   reformer,
   roberta,
   t5,
+  transfoXl,
+  visionEncoderDecoder([vit]),
   vit,
   wav2vec2,
   whisper,

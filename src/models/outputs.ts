@@ -32,8 +32,15 @@ export function collectOutputs<O extends object>(output: O, wanted: OutputTaps):
   return {
     ...output,
     ...Object.fromEntries(given.map(([key], i) => [key, outputs[i]!])),
-    ...Object.fromEntries(names.map(([key, list]) => [key, list.map(name => taps.get(name)!)])),
+    ...Object.fromEntries(names.map(([key, list]) => [key, list.map(name => newest(taps, name))])),
   }
+}
+
+/** The tap of this call: an earlier call that the graph holds too (the segment before) has the name without a number. */
+function newest(taps: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  let found = taps.get(name)!
+  for (let n = 2; taps.has(`${name}#${n}`); n++) found = taps.get(`${name}#${n}`)!
+  return found
 }
 
 /** Adds the hidden states and attention weights of one stack, where they were asked for. */

@@ -1,4 +1,14 @@
 // Modules and layers to build models of.
+
+export {
+  type AdaptiveDeviations,
+  AdaptiveEmbedding,
+  type AdaptiveSizes,
+  AdaptiveSoftmax,
+  type AdaptiveSoftmaxOptions,
+  type Section,
+  sectionsOf,
+} from "./adaptive-softmax.ts"
 export {
   type AttentionContext,
   type AttentionShape,
@@ -76,3 +86,12 @@ export {
 export { SandwichNormBlock, type SandwichParts } from "./sandwich-block.ts"
 export { skipLayer } from "./skip-layer.ts"
 export { Stack, type StackBlock, type StackContext, type StackParts } from "./stack.ts"
+export {
+  DistanceBiases,
+  DistanceSinusoids,
+  TransformerXLAttention,
+  type TransformerXLAttentionOptions,
+  TransformerXLBlock,
+  type TransformerXLBlockOptions,
+  type TransformerXLContext,
+} from "./transformer-xl-block.ts"

@@ -21,7 +21,7 @@ import { softmaxOfSeen } from "./attention-kinds.ts"
 
 /** What Transformer-XL's attention is given besides queries, keys and values. */
 export interface DistanceTerms {
-  /** [H S K]: projected positions, row p for the distance S - 1 - p (sinusoids of the form "reversed"). */
+  /** [H S K]: projected positions, row p for the distance from the last query to key p (S - 1 - p without an offset: sinusoids of the form "reversed"). */
   readonly positions: Tensor
   /** u [H K]: what every query asks the keys. */
   readonly contentBias: Tensor
@@ -40,14 +40,14 @@ export function relativeShift(x: Tensor): Tensor {
 
 /**
  * softmax(((qᵢ + u)·kⱼ + (qᵢ + v)·r₍ᵢ₋ⱼ₎) · scale) v: content, position, and what is asked whatever the query (Dai et al. 2019, section 3.3). q [B H T K], k [B H S K]
- * and v [B H S V] with S - T keys before the first query -> [B H T V]; causal unless a mask says otherwise. Taps: `scores` and `pattern` [B H T S]. Throws ShapeError.
+ * and v [B H S V], with S - T keys before the first query or `offset` of them, -> [B H T V]; causal unless a mask says otherwise. Taps: `scores` and `pattern` [B H T S]. Throws ShapeError.
  */
 export function transformerXLAttention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
   terms: DistanceTerms,
-  options: Omit<AttentionOptions, "bias" | "offset"> = {},
+  options: Omit<AttentionOptions, "bias"> = {},
 ): Tensor {
   const { positions, contentBias, positionBias } = terms
   const [, H, , K] = q.shape as [number, number, number, number]

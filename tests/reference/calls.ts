@@ -9,8 +9,9 @@ import {
   meanPooled,
   normalized,
   publishedParts,
+  type TransformerXLOutput,
 } from "../../src/models/index.ts"
-import { collectTaps, grad, Tensor } from "../../src/tensor/index.ts"
+import { collectTaps, fromHost, gather, grad, Tensor } from "../../src/tensor/index.ts"
 import { type Case, camelCase, inputTensor, type Run } from "./golden.ts"
 
 /** What comes first; further ones of these are options. */
@@ -67,11 +68,23 @@ export function outputAt(output: object, key: string): Tensor | undefined {
   return value instanceof Tensor ? value : undefined
 }
 
+/** Losses of an adaptive softmax as the original gives them: all of the first section of the vocabulary, then of the second, …, ignored ones last. */
+function bySection(losses: Tensor, { config }: Case, { inputs }: Run): Tensor {
+  const cutoffs = config.cutoffs as number[]
+  const wanted = (inputs.labels as number[][]).flatMap(row => row.slice(1))
+  const section = (id: number): number => (id < 0 ? cutoffs.length + 1 : cutoffs.filter(first => id >= first).length)
+  const order = wanted.map((_, i) => i).sort((a, b) => section(wanted[a]!) - section(wanted[b]!) || a - b)
+  return gather(losses.reshape([-1]), fromHost(Int32Array.from(order), [order.length], "i32")).reshape(losses.shape)
+}
+
 /** The runs that a whole model is called for, by what was called. */
 export const calls: Readonly<Record<string, (model: Model, one: Case, run: Run) => ModelOutput>> = {
   forward: (model, one, run) => {
     const { input, options } = callOf(one, run)
-    return model.forward(input, options as ForwardOptions)
+    const before = one.runs.find(({ name }) => name === run.mems_from)
+    const mems = before ? { mems: (calls.forward!(model, one, before) as TransformerXLOutput).mems } : {}
+    const output = model.forward(input, { ...options, ...mems } as ForwardOptions)
+    return "losses" in output ? { ...output, losses: bySection(output.losses as Tensor, one, run) } : output
   },
   "mean pooling over attention_mask, then x / max(||x||_2, 1e-12)": (model, one, run) => {
     const { input, options } = callOf(one, run)
