@@ -14,7 +14,7 @@ import {
   ShapeError,
   type Tensor,
 } from "../tensor/index.ts"
-import type { WritingModel } from "./writing.ts"
+import type { CachingModel, WritingModel } from "./writing.ts"
 
 /** Where and how programs run. */
 export interface DecoderOptions {
@@ -146,7 +146,7 @@ export async function readOn(device: DecoderOptions["device"], tensor: Tensor): 
 
 /** The stream of a decoder [B T D] at ids [B T]. */
 export function streamOf(
-  model: WritingModel,
+  model: CachingModel,
   ids: Tensor,
   given: {
     readonly cache?: KeyValueCache
@@ -163,7 +163,7 @@ export function streamOf(
 
 /** A model with a cache. */
 export class CachedDecoder implements Decoder {
-  readonly model: WritingModel
+  readonly model: CachingModel
   readonly batch: number
   readonly capacity: number
   readonly #cache: KeyValueCache
@@ -175,7 +175,7 @@ export class CachedDecoder implements Decoder {
   #padding: Tensor | undefined
   #source: Attended | undefined
 
-  constructor(model: WritingModel, { batch, positions, device, precision, cacheType, states }: DecoderRequest) {
+  constructor(model: CachingModel, { batch, positions, device, precision, cacheType, states }: DecoderRequest) {
     this.model = model
     this.batch = batch
     this.#device = device

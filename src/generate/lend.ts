@@ -5,7 +5,7 @@ import { chosenDevice } from "../runtime/index.ts"
 import { CachedDecoder, type Decoder, type DecoderRequest } from "./decoder.ts"
 import { forgetReaders } from "./source.ts"
 import { WholeDecoder } from "./whole.ts"
-import type { WritingModel } from "./writing.ts"
+import { isCaching, type WritingModel } from "./writing.ts"
 
 interface Idle {
   readonly key: string
@@ -50,7 +50,7 @@ export async function* withDecoder<E>(
 }
 
 function openDecoder(model: WritingModel, request: LendRequest): Decoder {
-  return request.useCache ? new CachedDecoder(model, request) : new WholeDecoder(model, request)
+  return request.useCache && isCaching(model) ? new CachedDecoder(model, request) : new WholeDecoder(model, request)
 }
 
 /** Forgets the programs and caches kept for a model; needed when its modules, not only its weights, were exchanged. */

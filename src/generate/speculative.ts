@@ -1,6 +1,7 @@
 // Speculative decoding (Leviathan et al. 2023): something cheap guesses the next tokens, the model reads all of them at once and keeps
 // those that it would have written itself. The text is the same as without (of draws: as likely), only sooner.
 
+import type { Model } from "../models/model.ts"
 import { ValueError } from "../tensor/index.ts"
 import type { Step } from "./choose.ts"
 import { samples } from "./config.ts"
@@ -9,6 +10,7 @@ import { type Plan, processScores, tokenOf, uniformFor, wantsChances } from "./p
 import type { Situation } from "./processors.ts"
 import { drawFrom, mostLikely, probabilities } from "./scores.ts"
 import { type Text, type Texts, unlessAborted } from "./texts.ts"
+import { vocabularyOf } from "./tokens.ts"
 
 /** A guessed token. */
 export interface Guess {
@@ -159,11 +161,8 @@ export function verifiedDraw(p: Float64Array, { id, chances }: Guess, keep: numb
 }
 
 /** Throws ValueError where a draft model cannot guess for a model. */
-export function checkDraft(
-  model: { readonly family: string; readonly config: Readonly<Record<string, unknown>> },
-  draft: { readonly family: string; readonly config: Readonly<Record<string, unknown>> },
-): void {
-  const [own, others] = [model.config.vocabulary, draft.config.vocabulary]
+export function checkDraft(model: Pick<Model, "config">, draft: Pick<Model, "config">): void {
+  const [own, others] = [vocabularyOf(model), vocabularyOf(draft)]
   if (own !== others)
     throw new ValueError(
       `generate: expected an assistantModel of ${own} tokens, as the model, but got one of ${others}`,

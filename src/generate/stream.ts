@@ -7,7 +7,7 @@ import { type GenerateOptions, type Job, prepare, searchTexts, writeTokens } fro
 import type { Token } from "./plan.ts"
 import { StopScanner } from "./stop.ts"
 import { type EndReason, Texts } from "./texts.ts"
-import type { Prompt } from "./tokens.ts"
+import { type Prompt, vocabularyOf } from "./tokens.ts"
 
 /** A token was written. */
 export interface TokenEvent extends Token {
@@ -133,8 +133,8 @@ async function* beamEvents(job: Job, pieces: Pieces): AsyncGenerator<GenerationE
 
 /** Throws ValueError where a tokenizer knows more tokens than the model. */
 function checkTokenizer(model: Model, tokenizer: Tokenizer): void {
-  const { vocabulary } = model.config
-  if (typeof vocabulary === "number" && tokenizer.vocabularySize > vocabulary)
+  const vocabulary = vocabularyOf(model)
+  if (vocabulary !== undefined && tokenizer.vocabularySize > vocabulary)
     throw new ValueError(
       `generate: expected a tokenizer of at most ${vocabulary} tokens, the model's vocabulary, but got ${tokenizer.vocabularySize}`,
       "open the tokenizer that belongs to the model",

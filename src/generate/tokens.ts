@@ -57,10 +57,15 @@ export function promptIds(
   return checkTokenIds(model, ids)
 }
 
+/** Number of tokens a model knows (one of two models in one: its decoder); undefined where its configuration does not say. */
+export function vocabularyOf(model: Pick<WritingModel, "config">): number | undefined {
+  const { vocabulary, decoder } = model.config
+  return asNumber(vocabulary) ?? asNumber((decoder as { readonly vocabulary?: unknown } | null | undefined)?.vocabulary)
+}
+
 /** Throws ValueError for ids that are no tokens of the model. */
 export function checkTokenIds(model: WritingModel, ids: number[]): number[] {
-  const { vocabulary } = model.config
-  const size = typeof vocabulary === "number" ? vocabulary : Number.POSITIVE_INFINITY
+  const size = vocabularyOf(model) ?? Number.POSITIVE_INFINITY
   const wrong = ids.find(id => !(Number.isInteger(id) && id >= 0 && id < size))
   if (wrong === undefined) return ids
   throw new ValueError(

@@ -17,7 +17,7 @@ import {
   type StepOptions,
   streamOf,
 } from "./decoder.ts"
-import type { WritingModel } from "./writing.ts"
+import { isCaching, type WritingModel } from "./writing.ts"
 
 interface Whole {
   readonly ids: Tensor
@@ -99,7 +99,10 @@ export class WholeDecoder implements Decoder {
   }
 
   #arguments(): Whole {
-    const size = Math.min(this.capacity, powerFrom(smallestLength, this.position))
+    // a few sizes where what is filled up behind the text changes nothing; models that sort or cut their positions get the text alone
+    const size = isCaching(this.model)
+      ? Math.min(this.capacity, powerFrom(smallestLength, this.position))
+      : this.position
     const ids = new Int32Array(this.batch * size)
     for (const [i, row] of this.#rows.entries()) ids.set(row, i * size)
     return {
@@ -120,27 +123,43 @@ export class WholeDecoder implements Decoder {
     return { scores, states: columnsOf(states, given.ids, from, this.position - from) }
   }
 
-  #stream({ ids, padding, source }: Whole): Tensor {
+  #look({ ids, padding, source }: Whole): Look {
+    const { model } = this
     const columns = arange(ids.shape[1]!)
     const starts = padding?.unsqueeze(1) // [B 1]
-    // what fills the row behind the text is not seen from within it
     const given = starts ? { positionIds: maximum(columns.sub(starts), 0), attentionMask: columns.ge(starts) } : {}
-    return streamOf(this.model, ids, given, source)
+    if (isCaching(model)) {
+      const hidden = streamOf(model, ids, given, source)
+      return { hidden, logits: part => model.project(part(hidden)) }
+    }
+    const { hidden, logits } = model.forward(ids, given)
+    return { hidden, logits: part => part(logits!) }
   }
 
   #recordLast(whole: Whole): Found {
-    const { model, batch } = this
-    return inEvaluation(model, () => {
-      const hidden = this.#stream(whole)
-      const logits = model.project(readSlice(hidden, whole.last, 1, 1)) // [B 1 V]
-      const scores = logits.reshape([batch, logits.shape.at(-1)!]).cast("f32")
+    return inEvaluation(this.model, () => {
+      const { hidden, logits } = this.#look(whole)
+      const last = logits(x => readSlice(x, whole.last, 1, 1)) // [B 1 V]
+      const scores = last.reshape([this.batch, last.shape.at(-1)!]).cast("f32")
       return this.#states ? { scores, states: hidden.cast("f32") } : { scores }
     })
   }
 
   #recordEach(whole: Whole): Found {
-    return inEvaluation(this.model, () => ({ scores: this.model.project(this.#stream(whole)).cast("f32") }))
+    return inEvaluation(this.model, () => ({
+      scores: this.#look(whole)
+        .logits(x => x)
+        .cast("f32"),
+    }))
   }
+}
+
+/** What a model sees in a whole text. */
+interface Look {
+  /** The stream at the end of the stack [B T D]. */
+  readonly hidden: Tensor
+  /** Logits [B T V] at a part of the positions. */
+  logits(part: (x: Tensor) => Tensor): Tensor
 }
 
 /** Columns from, from + 1, … of rows [B T X], as many as `count`. */
