@@ -18,11 +18,15 @@ export async function openParts(path: string, kind: string, inFolder: string): P
   }
 }
 
+/** Reads at most this much at once: larger reads would hold one of libuv's few threads for long. */
+const readBytes = 1 << 25
+
 /** `length` bytes at `offset`, in fresh memory. `what` names them in errors. Throws FileError where the file ends before. */
 export async function readAt(handle: FileHandle, offset: number, length: number, what: string): Promise<Uint8Array> {
   let bytes: Uint8Array
   try {
-    bytes = new Uint8Array(length)
+    // every byte is read or the memory is dropped: no zeros need to be written first
+    bytes = length > 4096 ? Buffer.allocUnsafeSlow(length) : new Uint8Array(length)
   } catch (cause) {
     throw new FileError(
       `${what}: expected memory for ${formatBytes(length)}, but there is not enough`,
@@ -30,8 +34,15 @@ export async function readAt(handle: FileHandle, offset: number, length: number,
       { cause },
     )
   }
+  await readInto(handle, offset, bytes, what)
+  return bytes
+}
+
+/** Fills `bytes` from `offset`. Throws FileError where the file ends before. */
+export async function readInto(handle: FileHandle, offset: number, bytes: Uint8Array, what: string): Promise<void> {
+  const { length } = bytes
   for (let at = 0; at < length; ) {
-    const { bytesRead } = await handle.read(bytes, at, Math.min(length - at, 1 << 28), offset + at)
+    const { bytesRead } = await handle.read(bytes, at, Math.min(length - at, readBytes), offset + at)
     if (bytesRead === 0)
       throw new FileError(
         `${what}: expected ${formatBytes(length)} at byte ${offset}, but the file ended after ${formatBytes(at)}`,
@@ -39,7 +50,6 @@ export async function readAt(handle: FileHandle, offset: number, length: number,
       )
     at += bytesRead
   }
-  return bytes
 }
 
 /** Whether there is a file or folder of that name. Throws FileError where that cannot be told. */

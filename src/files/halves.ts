@@ -2,7 +2,7 @@
 // Pure bit tricks on Uint32Array views, so NaN payloads and signed zeros survive.
 
 /** bf16 bits -> f32 values, exact. `out` may be given to write into; same length. */
-export function bf16ToF32(bits: Uint16Array, out = new Float32Array(bits.length)): Float32Array {
+export function bf16ToF32(bits: Uint16Array, out: Float32Array = new Float32Array(bits.length)): Float32Array {
   const words = new Uint32Array(out.buffer, out.byteOffset, out.length)
   for (let i = 0; i < bits.length; i++) words[i] = bits[i]! << 16
   return out

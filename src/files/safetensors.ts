@@ -2,7 +2,7 @@
 // Opening reads the header only, so a 5 GB file costs its names; `read` reads one tensor's bytes.
 import type { FileHandle } from "node:fs/promises"
 import { explain, writeFileAtomic } from "./atomic.ts"
-import { openParts, readAt } from "./bytes-at.ts"
+import { openParts, readAt, readInto } from "./bytes-at.ts"
 import { FileError, quote } from "./errors.ts"
 import {
   findTensor,
@@ -12,7 +12,7 @@ import {
   type TensorRecord,
 } from "./safetensors-bytes.ts"
 import { headerLength, parseHeader, type TensorInfo } from "./safetensors-header.ts"
-import type { TensorFile } from "./tensor-file.ts"
+import { checkInto, type TensorFile } from "./tensor-file.ts"
 
 /** Opens one safetensors file; its header is checked whole. Throws FileError naming the tensor at fault. */
 export async function openSafetensors(path: string): Promise<TensorFile> {
@@ -55,13 +55,16 @@ function tensorFile(
     names: [...tensors.keys()],
     metadata,
     info: name => findTensor(tensors, name, path),
-    read: async name => {
+    read: async (name, into) => {
       const info = findTensor(tensors, name, path)
       const what = `${path}: tensor ${quote(name)}`
       if (!open)
         throw new FileError(`${what}: expected an open file, but it was closed`, "close it after the last read")
       try {
-        return hostTensor(info, await readAt(handle, info.offset, info.bytes, what))
+        if (!into) return hostTensor(info, await readAt(handle, info.offset, info.bytes, what))
+        checkInto(what, info.bytes, into)
+        await readInto(handle, info.offset, into, what)
+        return hostTensor(info, into)
       } catch (cause) {
         throw await explain(cause, path, "read", info.bytes)
       }

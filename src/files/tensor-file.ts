@@ -23,11 +23,23 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>
   /** dtype and shape. Throws FileError for an unknown name. */
   info(name: string): StoredTensor
-  /** Reads one tensor into fresh memory. Throws FileError for an unknown name or when the file changed since it was opened. */
-  read(name: string): Promise<HostTensor>
+  /**
+   * Reads one tensor into fresh memory, or into `into`, which begins at a multiple of the element size and has its length. Throws
+   * FileError for an unknown name or when the file changed since it was opened.
+   */
+  read(name: string, into?: Uint8Array): Promise<HostTensor>
   /** Closes the files; reading afterwards throws. Closing twice is fine. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Throws FileError where the memory to read a tensor into has another length. */
+export function checkInto(what: string, bytes: number, into: Uint8Array): void {
+  if (into.length === bytes) return
+  throw new FileError(
+    `${what}: expected memory of ${bytes} bytes to read into, but got ${into.length}`,
+    "info(name).bytes is the length of a tensor",
+  )
 }
 
 /** Opens all shards of an index (`ending` is what their names end with) as one. Throws FileError where index and shards disagree. */
@@ -79,7 +91,7 @@ function joinShards(
     names: [...holder.keys()],
     metadata: files[0]?.metadata ?? {},
     info: name => findTensor(holder, name, folder).info(name),
-    read: async name => findTensor(holder, name, folder).read(name),
+    read: async (name, into) => findTensor(holder, name, folder).read(name, into),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -229,7 +229,8 @@ export function gatherTensor(tensor: TorchTensor, bytes: Uint8Array): HostTensor
   return { dtype, shape, data: dataFromBytes(dtype, data) } as HostTensor
 }
 
-function isRowMajor({ shape, strides }: TorchTensor): boolean {
+/** Whether a tensor's numbers stand in the file in the order of its elements. */
+export function isRowMajor({ shape, strides }: TorchTensor): boolean {
   if (shape.includes(0)) return true
   let step = 1
   for (let axis = shape.length - 1; axis >= 0; axis--) {

@@ -2,13 +2,21 @@
 // Opening reads names and places only; `read` reads one tensor's numbers. Formats: torch/serialization.py and the ZIP notes.
 import type { FileHandle } from "node:fs/promises"
 import { explain } from "./atomic.ts"
-import { openParts, readAt } from "./bytes-at.ts"
+import { openParts, readAt, readInto } from "./bytes-at.ts"
 import { FileError, formatBytes, quote } from "./errors.ts"
-import { bitsOf, countOf, type HostTensor } from "./host.ts"
+import { bitsOf, bytesOf, countOf, dataFromBytes, type HostTensor } from "./host.ts"
 import { PickleCut, PickleDict, type PickleValue, unpickle } from "./pickle.ts"
 import { findTensor } from "./safetensors-bytes.ts"
-import type { StoredTensor, TensorFile } from "./tensor-file.ts"
-import { gatherTensor, spanOf, type TorchStorage, type TorchTensor, torchNames, torchTensors } from "./torch-tensors.ts"
+import { checkInto, type StoredTensor, type TensorFile } from "./tensor-file.ts"
+import {
+  gatherTensor,
+  isRowMajor,
+  spanOf,
+  type TorchStorage,
+  type TorchTensor,
+  torchNames,
+  torchTensors,
+} from "./torch-tensors.ts"
 import { readZip, zipEntryStart } from "./zip.ts"
 
 const maxPickleBytes = 256_000_000
@@ -84,7 +92,7 @@ const legacyMagic = 0x1950a86a20f9469cfc6cn
 /** Before torch 1.6: pickles of a magic number, a version, the machine, the object and the storages' keys; then the numbers. */
 async function openRow(handle: FileHandle, size: number, start: Uint8Array, path: string): Promise<Opened> {
   if (start[0] !== 0x80) throw notTorch(start, size, path)
-  let bytes = new Uint8Array(0)
+  let bytes: Uint8Array
   const storages = new Map<string, TorchStorage>()
   const names = {
     find: torchNames.find,
@@ -100,7 +108,7 @@ async function openRow(handle: FileHandle, size: number, start: Uint8Array, path
   let parts: { readonly values: readonly PickleValue[]; readonly end: number }
   for (let length = 1 << 20; ; length *= 4) {
     // how long the pickles are is not written down: more is read until they are whole
-    bytes = new Uint8Array(await readAt(handle, 0, Math.min(length, size), path))
+    bytes = await readAt(handle, 0, Math.min(length, size), path)
     try {
       parts = unpickleRow(bytes, names, path)
       break
@@ -189,7 +197,7 @@ function tensorFile(
     names: [...tensors.keys()],
     metadata: { format: "pt" },
     info: infoOf,
-    read: async (name): Promise<HostTensor> => {
+    read: async (name, into): Promise<HostTensor> => {
       const tensor = findTensor(tensors, name, path)
       const what = `${path}: tensor ${quote(name)}`
       if (!open)
@@ -197,7 +205,11 @@ function tensorFile(
       const size = bitsOf[tensor.dtype] / 8
       try {
         const start = (await locate(tensor)) + tensor.offset * size
-        return gatherTensor(tensor, await readAt(handle, start, spanOf(tensor) * size, what))
+        if (!into) return gatherTensor(tensor, await readAt(handle, start, spanOf(tensor) * size, what))
+        checkInto(what, countOf(tensor.shape) * size, into)
+        if (isRowMajor(tensor)) await readInto(handle, start, into, what)
+        else into.set(bytesOf(gatherTensor(tensor, await readAt(handle, start, spanOf(tensor) * size, what)).data))
+        return { dtype: tensor.dtype, shape: tensor.shape, data: dataFromBytes(tensor.dtype, into) } as HostTensor
       } catch (cause) {
         throw await explain(cause, path, "read", spanOf(tensor) * size)
       }

@@ -1,7 +1,7 @@
 // Weights under published names: one table, read from left to right when loading and from right to left when saving.
 
-import { castFloats, type HostTensor, isFloat, type LazyTensor, toFloat32 } from "../files/pure.ts"
-import { read } from "../runtime/index.ts"
+import { bf16ToF32, castFloats, type HostTensor, isFloat, type LazyTensor, toFloat32 } from "../files/pure.ts"
+import { hostMemory, read } from "../runtime/index.ts"
 import { fromHost, HeedError, type HostArray, type Parameter, ShapeError } from "../tensor/index.ts"
 import { formatShape, type Shape, sameShape } from "../tensor/shape.ts"
 import { hostArray } from "../tensor/tensor.ts"
@@ -60,8 +60,9 @@ export function stacked<C>(
 /** Where weights come from: an opened safetensors file or folder, or bytes in memory. */
 export interface WeightSource {
   readonly names: readonly string[]
-  info(name: string): { readonly shape: readonly number[] }
-  read(name: string): HostTensor | Promise<HostTensor>
+  info(name: string): { readonly shape: readonly number[]; readonly dtype?: string }
+  /** A tensor; its numbers may be written to `into`, which has their length. */
+  read(name: string, into?: Uint8Array): HostTensor | Promise<HostTensor>
   readonly path?: string
 }
 
@@ -225,19 +226,48 @@ export async function loadWeights<M extends Model>(
   source: WeightSource,
   options: LoadOptions = {},
 ): Promise<M> {
-  for (const [parameter, parts] of locate(model, family, source, options.partial ?? false)) {
-    const { shape, dtype, name } = parameter
-    const rowSize = parameter.size / shape[0]!
-    let data = parts[0]!.rows ? hostArray(dtype, parameter.size) : null
-    for (const { stored, rows, transposed } of parts) {
+  const memory = await hostMemory()
+  const queue = [...locate(model, family, source, options.partial ?? false)].reverse()
+  const work = async (): Promise<void> => {
+    for (let next = queue.pop(); next; next = queue.pop()) {
       options.signal?.throwIfAborted()
-      const values = hostValues(await source.read(stored), parameter, stored)
-      if (rows) data!.set(values, rows[0] * rowSize)
-      else data = transposed ? turn(values, [shape[1]!, shape[0]!]) : values
+      await loadParameter(...next, source, memory)
     }
-    parameter.assign(fromHost(data!, shape, dtype, name))
   }
+  const workers = Array.from({ length: readsAtOnce }, () => work().finally(() => queue.splice(0)))
+  const failed = (await Promise.allSettled(workers)).find(end => end.status === "rejected")
+  if (failed) throw failed.reason
   return model
+}
+
+/** Reads under way at a time: each is copied by a thread of its own. */
+const readsAtOnce = 4
+
+/** Reads one of our weights to where the device will compute from it. */
+async function loadParameter(
+  parameter: Parameter,
+  parts: readonly Located[],
+  source: WeightSource,
+  memory: (bytes: number) => ArrayBuffer,
+): Promise<void> {
+  const { shape, dtype, name } = parameter
+  const rowSize = parameter.size / shape[0]!
+  const kind = hostArray(dtype, 0).constructor as new (memory: ArrayBuffer) => HostArray
+  const buffer = memory(parameter.size * hostArray(dtype, 0).BYTES_PER_ELEMENT)
+  const data = new kind(buffer)
+  for (const { stored, rows, transposed } of parts) {
+    const part = rows ? data.subarray(rows[0] * rowSize, rows[1] * rowSize) : data
+    const isAsStored = !transposed && source.info(stored).dtype === dtype
+    const into = isAsStored ? new Uint8Array(buffer, part.byteOffset, part.byteLength) : undefined
+    const tensor = await source.read(stored, into)
+    if (isAsStored && tensor.data.buffer === buffer) continue
+    if (!transposed && tensor.dtype === "bf16" && part instanceof Float32Array) bf16ToF32(tensor.data, part)
+    else {
+      const values = hostValues(tensor, parameter, stored)
+      part.set(transposed ? turn(values, [shape[1]!, shape[0]!]) : values)
+    }
+  }
+  parameter.assign(fromHost(data, shape, dtype, name))
 }
 
 /** A model's weights under published names, each read when its turn to be written comes. */

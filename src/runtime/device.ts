@@ -46,6 +46,10 @@ export interface ProgramDevice {
   readonly kernels: ReadonlySet<string>
   /** Zeroed memory; throws a HeedError when there is not enough. */
   allocate(bytes: number): Storage
+  /** Plain memory that this device can compute from where it lies; absent where a device has its own. */
+  hostMemory?(bytes: number): ArrayBuffer
+  /** The storage that is `data`, when all of it is the memory of one call of `hostMemory`. */
+  storageOf?(data: ArrayBufferView): Storage | undefined
   /** Copies `data` to byte `offset` of the storage. Do not write what a run in progress uses. */
   write(storage: Storage, offset: number, data: ArrayBufferView): void
   /** Copies bytes from `offset` of the storage into `into`. Await the runs that write the storage first. */

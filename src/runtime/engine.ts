@@ -91,9 +91,14 @@ export class Engine {
         `run: expected a value on ${this.device.info.name}, but it lives on another device`,
         "read it and make a new tensor of the data",
       )
-    const storage = this.device.allocate(Math.max(1, value.host.byteLength))
-    this.device.write(storage, 0, value.host)
+    const storage = this.device.storageOf?.(value.host) ?? this.#copyOf(value.host)
     value.residence = { device: this.device, storage } satisfies Residence
+    return storage
+  }
+
+  #copyOf(data: ArrayBufferView): Storage {
+    const storage = this.device.allocate(Math.max(1, data.byteLength))
+    this.device.write(storage, 0, data)
     return storage
   }
 

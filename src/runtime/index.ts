@@ -63,6 +63,15 @@ function chosenEngine(): Promise<Engine> {
   return engineOf(chosen.name, chosen.options)
 }
 
+/**
+ * Gives memory for numbers that are on their way to the chosen device: a tensor made of all of one piece is computed from where it
+ * lies, without a copy, where the device can. Zeroed. The tensor owns it then: write nothing there afterwards.
+ */
+export async function hostMemory(): Promise<(bytes: number) => ArrayBuffer> {
+  const device = chosen.name === "reference" ? null : (await chosenEngine()).device
+  return bytes => device?.hostMemory?.(bytes) ?? new ArrayBuffer(bytes)
+}
+
 /** What the chosen device is and why it was chosen. */
 export async function deviceInfo(): Promise<DeviceInfo> {
   return (await chosenEngine()).device.info

@@ -138,6 +138,7 @@ class NativeMachine implements NativeDevice {
   readonly #addon: Addon
   readonly #engine: Handle
   readonly #pending: Map<number, Pending>
+  readonly #lent = new WeakMap<ArrayBufferLike, NativeStorage>()
   #addresses = new Float64Array(256)
   #nextId = 1
 
@@ -181,6 +182,17 @@ class NativeMachine implements NativeDevice {
     if (memory === null)
       throw new HeedError(`native device: expected memory for ${bytes} bytes, but the system has none left`)
     return new NativeStorage(bytes, memory, this.#addon.address(memory))
+  }
+
+  hostMemory(bytes: number): ArrayBuffer {
+    const storage = own(this.allocate(bytes))
+    this.#lent.set(storage.view.buffer, storage)
+    return storage.view.buffer as ArrayBuffer
+  }
+
+  storageOf(data: ArrayBufferView): Storage | undefined {
+    const storage = this.#lent.get(data.buffer)
+    return data.byteOffset === 0 && data.byteLength === storage?.bytes ? storage : undefined
   }
 
   write(storage: Storage, offset: number, data: ArrayBufferView): void {

@@ -24,6 +24,12 @@ describe("one file", () => {
     expect(file.info("a")).toMatchObject({ dtype: "f32", shape: [2], bytes: 8 })
     expect(await file.read("a")).toEqual(tensor(1, 2))
     expect(await file.read("b")).toEqual({ dtype: "i64", shape: [1], data: BigInt64Array.of(-3n) })
+    const into = new Uint8Array(8)
+    expect((await file.read("a", into)).data.buffer).toBe(into.buffer)
+    expect(new Float32Array(into.buffer)).toEqual(Float32Array.of(1, 2))
+    await expect(file.read("a", new Uint8Array(9))).rejects.toThrow(
+      /expected memory of 8 bytes to read into, but got 9/,
+    )
     await expect(file.read("c")).rejects.toThrow(/expected a tensor "c"/)
     await file.close()
     await file.close()

@@ -83,6 +83,20 @@ describe("what PyTorch wrote", () => {
     },
   )
 
+  test("tensors are read into given memory of their length, views too", async () => {
+    const file = await openTorch(golden("state.bin"))
+    for (const name of file.names) {
+      const into = new Uint8Array(file.info(name).bytes)
+      const tensor = await file.read(name, into)
+      expect(tensor.data.buffer).toBe(into.buffer)
+      expect(valuesOf(tensor)).toEqual(state[name]!.values.map(plain))
+    }
+    await expect(file.read("f32", new Uint8Array(4))).rejects.toThrow(
+      /expected memory of 24 bytes to read into, but got 4/,
+    )
+    await file.close()
+  })
+
   test("types without a storage class of their own", async () => {
     const file = await openTorch(golden("odd.pt"))
     expect(await file.read("a")).toEqual({ dtype: "f8_e4m3", shape: [2], data: Uint8Array.of(0x38, 0x40) })
