@@ -5,9 +5,8 @@ import { z } from "zod"
 import { declare, option, type ValuesOf } from "../config/index.ts"
 import { PreNormBlock } from "../nn/index.ts"
 import { defineModel } from "./definition.ts"
-import { activationCodec } from "./published.ts"
 import { RotaryDecoder, rotaryBlock } from "./rotary-decoder.ts"
-import { checkRotary, rotaryArchitectures, rotaryCodecs, rotaryOptions, rotaryWeights } from "./rotary-options.ts"
+import { checkRotary, gemmaCodecs, rotaryArchitectures, rotaryOptions, rotaryWeights } from "./rotary-options.ts"
 
 const config = declare(
   {
@@ -47,11 +46,7 @@ export const gemma = defineModel({
       normShift: 1,
       embeddingScale: Math.sqrt(config.width),
     }),
-  codecs: {
-    ...rotaryCodecs,
-    // the first files say nothing here
-    activation: { ...activationCodec, read: published => activationCodec.read(published ?? "gelu_pytorch_tanh") },
-  },
+  codecs: gemmaCodecs,
   harmless: ["hidden_act"], // hidden_activation counts
   check: config => checkRotary("gemma", config),
   weights: config => rotaryWeights(config),

@@ -5,14 +5,14 @@ import { z } from "zod"
 import { declare, option, type ValuesOf } from "../config/index.ts"
 import { type Initializer, RMSNorm, SandwichNormBlock } from "../nn/index.ts"
 import { defineModel } from "./definition.ts"
-import { activationCodec, kinds } from "./published.ts"
+import { kinds } from "./published.ts"
 import { RotaryDecoder, rotaryBlock } from "./rotary-decoder.ts"
 import {
   checkLayerKinds,
   checkRotary,
+  gemmaCodecs,
   layerKinds,
   rotaryArchitectures,
-  rotaryCodecs,
   rotaryOptions,
   rotaryWeights,
 } from "./rotary-options.ts"
@@ -89,10 +89,7 @@ export const gemma2 = defineModel({
       embeddingScale: Math.sqrt(config.width),
       logitCap: config.logitCap,
     }),
-  codecs: {
-    ...rotaryCodecs,
-    activation: { ...activationCodec, read: published => activationCodec.read(published ?? "gelu_pytorch_tanh") },
-  },
+  codecs: gemmaCodecs,
   harmless: ["hidden_act", "cache_implementation"], // hidden_activation counts; how others keep keys
   check: config => {
     checkRotary("gemma2", config)

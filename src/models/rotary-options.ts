@@ -98,6 +98,15 @@ export const rotaryCodecs: Readonly<Record<string, Codec>> = {
   padToken: { read: published => (published === -1 ? null : published), write: own => own },
 }
 
+/** The same for Gemma: its first files name no activation, and its GELU goes by another name. */
+export const gemmaCodecs: Readonly<Record<string, Codec>> = {
+  ...rotaryCodecs,
+  activation: {
+    read: published => activationCodec.read(published ?? "gelu_pytorch_tanh"),
+    write: own => (own === "gelu-tanh" ? "gelu_pytorch_tanh" : activationCodec.write(own)),
+  },
+}
+
 /** Published names of the heads of a family: "Llama" -> LlamaForCausalLM, … */
 export const rotaryArchitectures = (name: string) => ({
   causal: `${name}ForCausalLM`,

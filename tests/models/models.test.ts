@@ -1,10 +1,23 @@
 import { describe, expect, test } from "vitest"
-import { gpt2, type LanguageModel, llama } from "../../src/models/index.ts"
+import {
+  gemma,
+  gemma2,
+  gpt2,
+  gptNeo,
+  type LanguageModel,
+  llama,
+  mistral,
+  openaiGpt,
+  phi3,
+  qwen2,
+} from "../../src/models/index.ts"
 import { withRandom } from "../../src/nn/index.ts"
 import { evaluateOn } from "../../src/runtime/index.ts"
 import { fromHost, grad, randomKey, type Tensor, tapNames } from "../../src/tensor/index.ts"
 
 const small = { vocabulary: 17, context: 12, width: 16, layers: 2, heads: 4 }
+
+const grouped = { ...small, groups: 2, inner: 24, deviation: 0.2 }
 
 const makers: readonly (readonly [string, () => LanguageModel])[] = [
   ["gpt2", () => gpt2.build(small, { seed: 3 })],
@@ -13,6 +26,13 @@ const makers: readonly (readonly [string, () => LanguageModel])[] = [
     "llama dynamic",
     () => llama.build({ ...small, inner: 24, context: 6, ropeScaling: { kind: "dynamic", factor: 2 } }, { seed: 3 }),
   ],
+  ["openai-gpt", () => openaiGpt.build(small, { seed: 3 })],
+  ["gpt_neo", () => gptNeo.build({ ...small, window: 3, deviation: 0.2 }, { seed: 3 })],
+  ["mistral", () => mistral.build({ ...grouped, window: 3 }, { seed: 3 })],
+  ["gemma", () => gemma.build({ ...grouped, headWidth: 6 }, { seed: 3 })],
+  ["gemma2", () => gemma2.build({ ...grouped, headWidth: 6, queryScale: 5, window: 3 }, { seed: 3 })],
+  ["qwen2", () => qwen2.build({ ...grouped, windowed: true, window: 3, fullLayers: 1 }, { seed: 3 })],
+  ["phi3", () => phi3.build({ ...grouped, headWidth: 8, turning: 0.5, window: 4 }, { seed: 3 })],
 ]
 
 const ids = (...rows: number[][]): Tensor =>
