@@ -1,8 +1,15 @@
 // heed generate: a model writes on from a prompt, token by token as they come.
 
 import type { Command } from "commander"
-import { type EndEvent, generate, generationConfig, generationOptions, type TokenEvent } from "../generate/index.ts"
-import { addFlags, type Flags, valuesOf } from "./flags.ts"
+import {
+  type EndEvent,
+  type GenerationInput,
+  generate,
+  generationConfig,
+  generationOptions,
+  type TokenEvent,
+} from "../generate/index.ts"
+import { addFlags, type Flags, flagsGiven, valuesOf } from "./flags.ts"
 import { piped } from "./input.ts"
 import { chooseMachine, machineOptions } from "./machine.ts"
 import { openModel, runsFolder } from "./models.ts"
@@ -24,7 +31,8 @@ export function registerGenerate(command: Command): void {
     .option("--json", "one JSON object when the text is complete: prompt, text, why it ended, ids")
   addFlags(command, generationOptions, machineOptions)
   command.action(async (argument: string | undefined, { model: folder, json, ...flags }: OwnFlags & Flags) => {
-    const config = generationConfig(valuesOf(generationOptions, flags))
+    const given = givenOptions(flags)
+    const config = generationConfig(given) // wrong ones are named before a model is opened
     chooseMachine(flags)
     const prompt = argument ?? (await piped()) ?? ""
     const { model, tokenizer, name } = await openModel(folder)
@@ -33,7 +41,7 @@ export function registerGenerate(command: Command): void {
     const tokens: TokenEvent[] = []
     let end: EndEvent | null = null
     try {
-      for await (const event of generate(model, tokenizer, prompt, { ...config, signal })) {
+      for await (const event of generate(model, tokenizer, prompt, { ...given, signal })) {
         if (event.type === "end") end = event
         else {
           if (!json && tokens.length === 0) process.stdout.write(colours.dim(prompt))
@@ -54,6 +62,13 @@ export function registerGenerate(command: Command): void {
     process.stdout.write("\n")
     if (process.stderr.isTTY) console.error(colours.dim(summary(end, tokens.length, performance.now() - began, name)))
   })
+}
+
+/** The options that were given, and no others: what the model was published with stands below them. */
+function givenOptions(flags: Flags): GenerationInput {
+  const values: Readonly<Record<string, unknown>> = valuesOf(generationOptions, flags)
+  const keys = Object.keys(flagsGiven(generationOptions, flags)).map(name => generationOptions.keyOf(name)!)
+  return Object.fromEntries(keys.map(key => [key, values[key]]))
 }
 
 function summary({ reason, message }: EndEvent, count: number, milliseconds: number, name: string): string {

@@ -18,6 +18,17 @@ const unsupported: Readonly<Record<string, readonly unknown[]>> = {
   token_healing: [false],
 }
 
+/** Options that are the caller's alone: no file says how fast, how random or how talkative a generation is. */
+const personal = new Set([
+  "seed",
+  "logprobs",
+  "topLogprobs",
+  "contextFull",
+  "useCache",
+  "maxTime",
+  "numAssistantTokens",
+])
+
 /** Options for beams alone, for draws alone. */
 const beamKeys = ["lengthPenalty", "earlyStopping", "numBeamGroups", "diversityPenalty"] as const
 const drawKeys = Object.keys(drawing)
@@ -37,7 +48,7 @@ export function readGeneration(published: Given, source = "generation_config.jso
         "remove it from the file to write without it",
       )
     const key = generationOptions.keyOf(name)
-    if (key !== undefined) out[key] = key.endsWith("uppressTokens") ? realTokens(value) : value
+    if (key !== undefined && !personal.has(key)) out[key] = key.endsWith("uppressTokens") ? realTokens(value) : value
   }
   return out
 }

@@ -94,11 +94,7 @@ export function prepare(given: Model, inputs: Inputs, options: GenerateOptions, 
   const { config, run } = splitOptions(model, options)
   const { tokenizer, record } = settings
   const source = model instanceof EncoderDecoder ? sourceOf(model, tokenizer, inputs, run) : null
-  if (!source && (run.decoderInputIds || run.attentionMask))
-    throw new ValueError(
-      `generate: expected no ${run.decoderInputIds ? "decoderInputIds" : "attentionMask"} for ${model.family}, which has no encoder`,
-      "put them at the end of the prompt: prompts of different lengths are padded inside",
-    )
+  if (!source) refuseForEncoder(model, { ...options })
   const starts = source
     ? decoderStarts(model as EncoderDecoder, config, countOf(source), run.decoderInputIds)
     : promptsOf(inputs).map(prompt => promptIds(model, tokenizer, prompt, config.bosTokenId))
@@ -152,6 +148,18 @@ function sourceOf(model: EncoderDecoder, tokenizer: Tokenizer | null, inputs: In
   return inputs.map(prompt => promptIds(model, tokenizer, prompt))
 }
 
+function refuseForEncoder({ family }: WritingModel, options: Readonly<Record<string, unknown>>): void {
+  const camel = (name: string): string => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+  const wrong = Object.keys(options).find(
+    name => ["decoderInputIds", "decoderStartTokenId", "attentionMask"].includes(camel(name)) && options[name] != null,
+  )
+  if (wrong)
+    throw new ValueError(
+      `generate: expected no ${wrong} for ${family}, which has no encoder`,
+      "what it begins with is the prompt; prompts of different lengths are padded inside",
+    )
+}
+
 function refuseWithoutEncoder(config: GenerationConfig, source: Source | null): void {
   for (const key of ["encoderRepetitionPenalty", "encoderNoRepeatNgramSize"] as const) {
     const off = key === "encoderRepetitionPenalty" ? 1 : 0
@@ -170,6 +178,11 @@ function checkAssistant(
   count: number,
 ): void {
   if (assistantModel) checkDraft(model, assistantModel)
+  else if (config.numAssistantTokens !== undefined)
+    throw new ValueError(
+      "generate: expected an assistantModel with numAssistantTokens, but got none",
+      "give one, or promptLookupNumTokens to guess from the text itself",
+    )
   const strategy = strategyOf(config, assistantModel !== undefined)
   if (assistantModel && strategy !== "speculative")
     throw new ValueError(`generate: expected no assistantModel with ${strategy}`, "choose one of them")
@@ -271,7 +284,7 @@ async function* drafting(
       "both are language models, or both encoder-decoders",
     )
   const own = { ...job, model }
-  yield* decoding(own, 1, decoder => fn(new ModelDraft(decoder, plan), config.numAssistantTokens))
+  yield* decoding(own, 1, decoder => fn(new ModelDraft(decoder, plan), config.numAssistantTokens ?? 5))
 }
 
 /** Searches with beams. */

@@ -155,9 +155,10 @@ export const generationOptions = declare(
       fraction.optional(),
       "Contrastive search among the topK most likely tokens: how much a token's likeness to the text counts against it (0)",
     ),
-    numAssistantTokens: option(count(1).max(64), "Speculative decoding: tokens that are guessed at once", {
-      default: 5,
-    }),
+    numAssistantTokens: option(
+      count(1).max(64).optional(),
+      "With an assistantModel: tokens that it guesses at once (5)",
+    ),
     promptLookupNumTokens: option(
       count(1).max(64).optional(),
       "Guess this many tokens at once from an earlier place in the text that ended alike",

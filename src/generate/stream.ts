@@ -50,11 +50,9 @@ export async function* generate(
 ): AsyncGenerator<GenerationEvent, void, void> {
   checkTokenizer(model, tokenizer)
   const job = prepare(model, prompt instanceof Tensor ? prompt : [prompt], options, { tokenizer })
-  if (job.starts.length !== 1 || job.plan.copies !== 1)
-    throw new ValueError(
-      `generate: expected one text, but ${job.starts.length * job.plan.copies} were asked for`,
-      "use generateIds for several",
-    )
+  const count = job.starts.length * (job.config.numReturnSequences ?? 1)
+  if (count !== 1)
+    throw new ValueError(`generate: expected one text, but ${count} were asked for`, "use generateIds for several")
   const pieces = tokenizer.streamingDecoder({ skipSpecialTokens: true })
   // what the prompt's last tokens are decides how the first one is written (a blank before a word)
   for (const id of job.starts[0]!) pieces.push(id)

@@ -52,6 +52,7 @@ export {
 } from "./encoder-heads.ts"
 export { type Gemma, type GemmaConfig, gemma } from "./gemma.ts"
 export { type Gemma2, type Gemma2Config, gemma2 } from "./gemma2.ts"
+export { type GenerationFile, generationOf, keepGeneration, type PublishedGeneration } from "./generation.ts"
 export { GPTNeo, type GPTNeoConfig, gptNeo } from "./gpt-neo.ts"
 export { GPT2, type GPT2Config, gpt2 } from "./gpt2.ts"
 export {

@@ -24,6 +24,8 @@ test("a published file is read by its names; what is no option is left aside", (
     lang_to_id: { "<|en|>": 3 },
     guidance_scale: 1,
     token_healing: false,
+    use_cache: false,
+    seed: 3,
   })
   expect(read).toEqual({ maxLength: 448, suppressTokens: [1, 2], beginSuppressTokens: [220, 5] })
 })

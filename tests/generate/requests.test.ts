@@ -158,6 +158,8 @@ describe("hostile requests", () => {
     await expect(write([[28]])).rejects.toThrow(/got 28/)
     await expect(write([new Array<number>(70).fill(1)])).rejects.toThrow(/at most 64 tokens.*got 70: 6 too many/)
     await expect(write(prompts, { decoderInputIds: [1] })).rejects.toThrow(/no decoderInputIds for llama/)
+    await expect(write(prompts, { decoder_start_token_id: 1 })).rejects.toThrow(/no decoder_start_token_id for llama/)
+    await expect(write(prompts, { numAssistantTokens: 3 })).rejects.toThrow(/assistantModel with numAssistantTokens/)
     await expect(write(prompts, { encoderNoRepeatNgramSize: 2 })).rejects.toThrow(/encoderNoRepeatNgramSize 0/)
   })
 
