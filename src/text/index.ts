@@ -38,4 +38,6 @@ export type {
   TokenizerPartJson,
 } from "./tokenizer.ts"
 export { type TrainByteLevelOptions, trainByteLevel } from "./train-byte-level.ts"
+export { type TrainUnigramOptions, trainUnigram } from "./train-unigram.ts"
+export { type TrainWordPieceOptions, trainWordPiece } from "./train-word-pieces.ts"
 export { type WordOptions, WordTokenizer } from "./words.ts"

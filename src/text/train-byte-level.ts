@@ -1,10 +1,9 @@
 // Learning a byte-level vocabulary (Sennrich et al. 2016): again and again the most frequent pair of neighbours becomes a token.
-// Pair counts are kept up to date where a merge happened, so each merge costs its own occurrences and not a pass over the text.
 import { byteCharacters, bytesInOrder } from "./byte-alphabet.ts"
 import { ByteLevelTokenizer } from "./byte-level.ts"
 import { TextError } from "./errors.ts"
 import { isSettled, pieceEnd } from "./gpt2-split.ts"
-import { NumberHeap } from "./heap.ts"
+import { layOutWords, learnPairs } from "./learn-pairs.ts"
 import { SpecialTokens, walkSegments } from "./segments.ts"
 import type { SpecialRole } from "./tokenizer.ts"
 
@@ -84,151 +83,22 @@ async function countPieces(
   return counts
 }
 
-interface Learned {
-  readonly vocabulary: string[]
-  readonly merges: [string, string][]
-}
-
-function learnMerges(counts: ReadonlyMap<string, number>, limit: number, minimumFrequency: number): Learned {
+function learnMerges(
+  counts: ReadonlyMap<string, number>,
+  limit: number,
+  minimumFrequency: number,
+): { vocabulary: string[]; merges: [string, string][] } {
   const vocabulary = bytesInOrder.map(byte => byteCharacters[byte]!)
-  const ids = new Map(vocabulary.map((token, id) => [token, id]))
-  const { symbols, starts, lengths, frequencies } = layOut(counts, ids)
-  const pairs = new Pairs()
-  for (let word = 0; word < lengths.length; word++) {
-    const start = starts[word]!
-    for (let at = start; at + 1 < start + lengths[word]!; at++)
-      pairs.add(symbols[at]!, symbols[at + 1]!, frequencies[word]!, word)
-  }
-  pairs.queueChanged()
-  const merges: [string, string][] = []
-  while (vocabulary.length < limit + 256) {
-    const best = pairs.mostFrequent(minimumFrequency)
-    if (best === null) break
-    const [left, right] = best
-    const token = vocabulary[left]! + vocabulary[right]!
-    let merged = ids.get(token) // two merges may spell the same token
-    if (merged === undefined) {
-      merged = vocabulary.length
-      vocabulary.push(token)
-      ids.set(token, merged)
-    }
-    merges.push([vocabulary[left]!, vocabulary[right]!])
-    for (const word of pairs.takeWords(left, right)) {
-      const start = starts[word]!
-      const end = start + lengths[word]!
-      const frequency = frequencies[word]!
-      let to = start // what lies before it is merged already
-      for (let at = start; at < end; at++) {
-        if (at + 1 >= end || symbols[at] !== left || symbols[at + 1] !== right) {
-          symbols[to++] = symbols[at]!
-          continue
-        }
-        pairs.remove(left, right, frequency)
-        if (to > start) {
-          pairs.remove(symbols[to - 1]!, left, frequency)
-          pairs.add(symbols[to - 1]!, merged, frequency, word)
-        }
-        if (at + 2 < end) {
-          pairs.remove(right, symbols[at + 2]!, frequency)
-          pairs.add(merged, symbols[at + 2]!, frequency, word)
-        }
-        symbols[to++] = merged
-        at++
-      }
-      lengths[word] = to - start
-    }
-    pairs.queueChanged()
-  }
-  return { vocabulary, merges }
-}
-
-/** All pieces as ids of bytes, one after another. */
-function layOut(counts: ReadonlyMap<string, number>, ids: ReadonlyMap<string, number>) {
+  const byteIds = new Int32Array(256)
+  bytesInOrder.forEach((byte, id) => {
+    byteIds[byte] = id
+  })
   const utf8 = new TextEncoder()
-  const byteIds = byteCharacters.map(character => ids.get(character)!)
-  const words = [...counts].map(([piece, frequency]) => ({ bytes: utf8.encode(piece), frequency }))
-  const starts = new Int32Array(words.length)
-  const lengths = new Int32Array(words.length)
-  const frequencies = new Float64Array(words.length)
-  let total = 0
-  words.forEach(({ bytes, frequency }, word) => {
-    starts[word] = total
-    lengths[word] = bytes.length
-    frequencies[word] = frequency
-    total += bytes.length
-  })
-  const symbols = new Int32Array(total)
-  words.forEach(({ bytes }, word) => {
-    for (let at = 0; at < bytes.length; at++) symbols[starts[word]! + at] = byteIds[bytes[at]!]!
-  })
-  return { symbols, starts, lengths, frequencies }
-}
-
-const indexRange = 2 ** 24
-const largestCount = 2 ** 28 // count * indexRange stays an exact number; rarer pairs keep their order
-
-/** Pairs of neighbours: how often they occur, in which words, and which is the most frequent. */
-class Pairs {
-  private readonly indices = new Map<number, number>()
-  private readonly lefts: number[] = []
-  private readonly rights: number[] = []
-  private readonly counts: number[] = []
-  private readonly words: number[][] = []
-  private readonly changed = new Set<number>()
-  private readonly heap = new NumberHeap()
-
-  add(left: number, right: number, frequency: number, word: number): void {
-    const key = left * 0x100000 + right
-    let index = this.indices.get(key)
-    if (index === undefined) {
-      index = this.counts.length
-      this.indices.set(key, index)
-      this.lefts.push(left)
-      this.rights.push(right)
-      this.counts.push(0)
-      this.words.push([])
-    }
-    this.counts[index]! += frequency
-    const words = this.words[index]!
-    if (words.at(-1) !== word) words.push(word)
-    this.changed.add(index)
-  }
-
-  remove(left: number, right: number, frequency: number): void {
-    this.counts[this.indices.get(left * 0x100000 + right)!]! -= frequency
-  }
-
-  /** Queues the pairs that may have become more frequent; those that became rarer are put right when their turn comes. */
-  queueChanged(): void {
-    for (const index of this.changed) this.queue(index)
-    this.changed.clear()
-  }
-
-  /** The most frequent pair, the one seen first among equals, or null when none reaches the minimum. */
-  mostFrequent(minimum: number): [left: number, right: number] | null {
-    while (this.heap.size > 0) {
-      const key = this.heap.pop()
-      const index = ((key % indexRange) + indexRange) % indexRange
-      if (key !== this.key(index)) this.queue(index)
-      else if (this.counts[index]! < minimum) return null
-      else return [this.lefts[index]!, this.rights[index]!]
-    }
-    return null
-  }
-
-  /** The words that may hold a pair; they are forgotten, because the pair is about to be merged in them. */
-  takeWords(left: number, right: number): number[] {
-    const index = this.indices.get(left * 0x100000 + right)!
-    const words = this.words[index]!
-    this.words[index] = []
-    return words
-  }
-
-  private key(index: number): number {
-    return index - Math.min(this.counts[index]!, largestCount) * indexRange
-  }
-
-  private queue(index: number): void {
-    if (this.counts[index]! > 0) this.heap.push(this.key(index))
-  }
+  const words = [...counts].map(([piece, frequency]) => ({
+    ids: Int32Array.from(utf8.encode(piece), byte => byteIds[byte]!),
+    frequency,
+  }))
+  const join = (left: string, right: string): string => left + right
+  const merges = learnPairs(layOutWords(words), vocabulary, { size: limit + 256, minimumFrequency, join })
+  return { vocabulary, merges }
 }
