@@ -53,6 +53,8 @@ export interface ModelFamily<C = Readonly<Record<string, unknown>>, M extends Mo
   weightsOf(config: C): WeightTable
   /** A model with random weights; options that are left out have their defaults. Throws ConfigError, ValueError. */
   build(config?: { readonly [K in keyof C]?: C[K] | undefined }, init?: InitializerOptions): M
+  /** The same with weights of an initializer that others share: a part of a larger model, which names its parameters. */
+  construct(config: { readonly [K in keyof C]?: C[K] | undefined }, init: Initializer): M
   /** The options of a published configuration. Throws ConfigError, ValueError for what is unknown or not built here. */
   readConfig(published: PublishedConfig, options?: ReadConfigOptions): C
   /** The published configuration of options. */
@@ -110,6 +112,7 @@ export function defineModel<O extends Options, M extends Model>(
     architectures,
     weightsOf: config => (typeof weights === "function" ? weights(config) : weights) as WeightTable,
     build: (config = {}, init = {}) => definition.build(checked(config, name), new Initializer(init)).adoptNames(),
+    construct: (config, init) => definition.build(checked(config, name), init),
     readConfig: (published, { source = "config.json", ignore = [], head } = {}) => {
       const left = new Set(ignore)
       const input: Record<string, unknown> = headOf(published, source, head)

@@ -3,12 +3,14 @@
 import { z } from "zod"
 import { declare, option, type ValuesOf } from "../config/index.ts"
 import {
+  CrossAttention,
   Dropout,
   Embedding,
   FeedForward,
   type Initializer,
   KeyValueCache,
   LayerNorm,
+  type Memory,
   PreNormBlock,
   SelfAttention,
   throughBlocks,
@@ -16,7 +18,7 @@ import {
 import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
 import { ClassificationHead, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
-import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./inputs.ts"
+import { checkIds, checkOptions, decoderOptions, embedded, maskOf, memoryMaskOf, positionsOf } from "./inputs.ts"
 import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
@@ -70,6 +72,10 @@ const config = declare(
     tieEmbeddings: option(z.boolean(), "use the token embedding as output weights", {
       default: true,
       alias: "tie_word_embeddings",
+    }),
+    crossAttention: option(z.boolean(), "blocks also attend to what an encoder read", {
+      default: false,
+      alias: "add_cross_attention",
     }),
     labels: option(z.array(z.string()).min(1), "names of the classes of a classifier", {
       default: ["LABEL_0", "LABEL_1"],
@@ -128,29 +134,46 @@ export class GPT2 extends LanguageModel {
 
   forward(ids: Tensor, options: ForwardOptions = {}): LanguageOutput {
     checkIds("gpt2", ids, this.context)
-    checkOptions("gpt2", options, decoderOptions)
-    const { cache, offset, outputs } = options
-    const shared = { ...maskOf(ids, options), ...(offset ? { offset } : {}) }
+    checkOptions("gpt2", options, this.config.crossAttention ? crossOptions : decoderOptions)
+    const { cache, offset, memory, outputs } = options
+    const shared = { ...maskOf(ids, options), ...memoryMaskOf(ids, options), ...(offset ? { offset } : {}) }
     const x = embedded(this.tokens, ids).add(this.positions.forward(positionsOf(ids, options)))
     const hidden = throughBlocks(
       this.dropout.forward(x),
       this.blocks,
-      (block, x, i) => block.forward(x, cache ? { ...shared, cache: cache.layers[i]! } : shared),
+      (block, x, i) =>
+        block.forward(x, {
+          ...shared,
+          ...(cache ? { cache: cache.layers[i]! } : {}),
+          ...(memory ? { memory: memory[i]! } : {}),
+        }),
       this.norm,
     ) // [B T D]
-    return withOutputs({ hidden, ...this.#score(hidden, ids, options) }, outputs, this.depth)
+    const { head } = this
+    const scores =
+      head instanceof VocabularyHead
+        ? head.forward(hidden, nextTokens(ids, options))
+        : head.forward(hidden, ids, options)
+    return withOutputs({ hidden, ...scores }, outputs, this.depth)
   }
 
-  #score(hidden: Tensor, ids: Tensor, options: ForwardOptions): HeadOutput {
-    const { head } = this
-    if (head instanceof VocabularyHead) return head.forward(hidden, nextTokens(ids, options))
-    return head.forward(hidden, ids, options)
+  get #causal(): VocabularyHead {
+    if (this.head instanceof VocabularyHead) return this.head
+    throw new HeedError("project: expected a causal model, but got a classifier", 'build it with head "causal"')
   }
 
   project(hidden: Tensor): Tensor {
-    const { head } = this
-    if (head instanceof VocabularyHead) return head.project(hidden)
-    throw new HeedError("project: expected a causal model, but got a classifier", 'build it with head "causal"')
+    return this.#causal.project(hidden)
+  }
+
+  /** Logits of hidden states [B T D], and the mean loss where each position has a target [B T] (-100: none). */
+  score(hidden: Tensor, targets: Tensor | undefined): HeadOutput {
+    return this.#causal.forward(hidden, targets)
+  }
+
+  /** Keys and values of what an encoder read [B S D] for each block; for models with cross-attention. */
+  remember(memory: Tensor): readonly Memory[] {
+    return this.within(() => this.blocks.map(block => block.remember(memory)))
   }
 
   createCache({ batch, capacity, dtype = "f32" }: CacheRequest): KeyValueCache {
@@ -161,20 +184,25 @@ export class GPT2 extends LanguageModel {
   }
 }
 
+const crossOptions = [...decoderOptions, "memory", "memoryMask"] as const
+
 function block(config: GPT2Config, init: Initializer, layer: number): PreNormBlock {
   const { width, heads, deviation, epsilon } = config
   // outputs into the stream add up over 2 L of them: they begin smaller
   const outDeviation = deviation / Math.sqrt(2 * config.layers)
   const scale = (config.scaleScores ? (width / heads) ** -0.5 : 1) / (config.scaleByLayer ? layer + 1 : 1)
+  const attention = { heads, scale, dropout: config.attentionDropout, deviation, outDeviation }
   return new PreNormBlock({
     attentionNorm: new LayerNorm(init, width, { epsilon }),
-    attention: new SelfAttention(init, width, {
-      heads,
-      scale,
-      dropout: config.attentionDropout,
-      deviation,
-      outDeviation,
-    }),
+    attention: new SelfAttention(init, width, attention),
+    ...(config.crossAttention
+      ? {
+          cross: {
+            norm: new LayerNorm(init, width, { epsilon }),
+            attention: new CrossAttention(init, width, { ...attention, fused: true }),
+          },
+        }
+      : {}),
     feedForwardNorm: new LayerNorm(init, width, { epsilon }),
     feedForward: new FeedForward(init, width, {
       inner: config.inner ?? 4 * width,
@@ -218,6 +246,13 @@ export const gpt2 = defineModel({
       ["transformer.h.*.attn.c_attn.bias", "blocks.*.attention.qkv.bias"],
       ["transformer.h.*.attn.c_proj.weight", "blocks.*.attention.out.weight", "transposed"],
       ["transformer.h.*.attn.c_proj.bias", "blocks.*.attention.out.bias"],
+      ["transformer.h.*.ln_cross_attn.*", "blocks.*.crossNorm.*"],
+      ["transformer.h.*.crossattention.q_attn.weight", "blocks.*.cross.query.weight", "transposed"],
+      ["transformer.h.*.crossattention.q_attn.bias", "blocks.*.cross.query.bias"],
+      ["transformer.h.*.crossattention.c_attn.weight", "blocks.*.cross.keyValue.weight", "transposed"],
+      ["transformer.h.*.crossattention.c_attn.bias", "blocks.*.cross.keyValue.bias"],
+      ["transformer.h.*.crossattention.c_proj.weight", "blocks.*.cross.out.weight", "transposed"],
+      ["transformer.h.*.crossattention.c_proj.bias", "blocks.*.cross.out.bias"],
       ["transformer.h.*.ln_2.*", "blocks.*.feedForwardNorm.*"],
       ["transformer.h.*.mlp.c_fc.weight", "blocks.*.feedForward.up.weight", "transposed"],
       ["transformer.h.*.mlp.c_fc.bias", "blocks.*.feedForward.up.bias"],
@@ -227,6 +262,11 @@ export const gpt2 = defineModel({
       ["lm_head.weight", "head.weight", "tied"],
       ["score.weight", "head.score.weight"],
     ],
-    skipped: ["transformer.h.*.attn.bias", "transformer.h.*.attn.masked_bias"],
+    skipped: [
+      "transformer.h.*.attn.bias",
+      "transformer.h.*.attn.masked_bias",
+      "transformer.h.*.crossattention.bias",
+      "transformer.h.*.crossattention.masked_bias",
+    ],
   },
 })

@@ -83,6 +83,15 @@ export function maskOf(ids: Tensor, { attentionMask, cache, offset }: ForwardOpt
   return { mask: keyMask("attentionMask", attentionMask, B, S, hint) }
 }
 
+/** The memory that each row may see as a mask [B 1 1 S], checked; nothing without a mask. */
+export function memoryMaskOf(
+  ids: Tensor,
+  { memory, memoryMask }: Pick<ForwardOptions, "memory" | "memoryMask">,
+): { memoryMask?: Tensor } {
+  if (!memoryMask || !memory) return {}
+  return { memoryMask: keyMask("memoryMask", memoryMask, ids.shape[0]!, memory[0]!.k.shape[2]!) }
+}
+
 function checkCache(B: number, cache: KeyValueCache | undefined, offset: Tensor | undefined): void {
   if (cache && !offset)
     throw new HeedError(

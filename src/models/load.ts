@@ -34,6 +34,9 @@ import { wav2vec2 } from "./wav2vec2.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 import { whisper } from "./whisper.ts"
 
+/** Families whose models are made of two of others. */
+const captioning = visionEncoderDecoder([gpt2, vit])
+
 /** All families. */
 export const families: readonly ModelFamily[] = [
   bart,
@@ -45,7 +48,6 @@ export const families: readonly ModelFamily[] = [
   distilbert,
   gemma,
   gemma2,
-  gpt2,
   gpt2,
   gptNeo,
   llama,
@@ -61,7 +63,7 @@ export const families: readonly ModelFamily[] = [
   roberta,
   t5,
   transfoXl,
-  visionEncoderDecoder([vit]),
+  captioning,
   vit,
   wav2vec2,
   whisper,

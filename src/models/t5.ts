@@ -18,7 +18,7 @@ import { concat, full, type Parameter, type Tensor } from "../tensor/index.ts"
 import { defineModel, type ModelFamily } from "./definition.ts"
 import { type DecodeOptions, type Encoded, EncoderDecoder, shiftRight } from "./encoder-decoder.ts"
 import { type HeadOutput, VocabularyHead } from "./heads.ts"
-import { checkIds, checkOptions, embedded, keyMask, maskOf } from "./inputs.ts"
+import { checkIds, checkOptions, embedded, keyMask, maskOf, memoryMaskOf } from "./inputs.ts"
 import type { CacheRequest } from "./language-model.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
 import { collectOutputs, stackTaps } from "./outputs.ts"
@@ -124,14 +124,14 @@ export class T5 extends EncoderDecoder {
   }
 
   decode(ids: Tensor, options: DecodeOptions): Tensor {
-    const { B } = checkIds("t5 decoder", ids, this.context)
-    const { cache, offset, memory, memoryMask } = options // only distances count: positionIds say nothing new
+    checkIds("t5 decoder", ids, this.context)
+    const { cache, offset, memory } = options // only distances count: positionIds say nothing new
     const context = {
       ...maskOf(ids, options),
       ...(cache ? { cache } : {}),
       ...(offset ? { offset } : {}),
       memory,
-      ...(memoryMask ? { memoryMask: keyMask("memoryMask", memoryMask, B, memory[0]!.k.shape[2]!) } : {}),
+      ...memoryMaskOf(ids, options),
     }
     return this.within(() => this.decoder.forward(embedded(this.tokens, ids), context))
   }

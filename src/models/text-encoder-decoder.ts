@@ -18,7 +18,7 @@ import {
 import { type Tensor, ValueError } from "../tensor/index.ts"
 import { type DecodeOptions, type Encoded, EncoderDecoder } from "./encoder-decoder.ts"
 import { type HeadOutput, VocabularyHead } from "./heads.ts"
-import { checkIds, embedded, keyMask, maskOf, positionsOf } from "./inputs.ts"
+import { checkIds, embedded, keyMask, maskOf, memoryMaskOf, positionsOf } from "./inputs.ts"
 import type { CacheRequest } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import type { TextConfig } from "./text-encoder-decoder-config.ts"
@@ -136,15 +136,15 @@ export function encodeText(
 
 /** Ids i32 [B T] through the decoder -> [B T D]. */
 export function decodeText(parts: TextParts, ids: Tensor, options: DecodeOptions): Tensor {
-  const { B } = checkIds(`${parts.family} decoder`, ids, parts.config.context)
-  const { cache, offset, memory, memoryMask } = options
+  checkIds(`${parts.family} decoder`, ids, parts.config.context)
+  const { cache, offset, memory } = options
   return parts.decoder.forward(tokensOf(parts, parts.decoderTokens ?? parts.tokens, ids), {
     positions: positionsOf(ids, options),
     ...maskOf(ids, options),
     ...(cache ? { cache } : {}),
     ...(offset ? { offset } : {}),
     memory,
-    ...(memoryMask ? { memoryMask: keyMask("memoryMask", memoryMask, B, memory[0]!.k.shape[2]!) } : {}),
+    ...memoryMaskOf(ids, options),
   })
 }
 

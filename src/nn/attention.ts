@@ -95,6 +95,14 @@ function projections(options: AttentionShape) {
   }
 }
 
+function checkOneBias(what: string, bias: boolean, keyBias: boolean): void {
+  if (bias !== keyBias)
+    throw new ValueError(
+      `${what}: expected one bias of all parts of a fused projection, but keyBias differs`,
+      "pass fused: false",
+    )
+}
+
 const splitHeads = (x: Tensor, headWidth: number): Tensor => x.rearrange("B T (H K) -> B T H K", { K: headWidth })
 const headsFirst = (x: Tensor): Tensor => x.rearrange("B T H K -> B H T K")
 const mergeHeads = (z: Tensor): Tensor => z.rearrange("B H T K -> B T (H K)")
@@ -133,11 +141,7 @@ export class SelfAttention extends Module {
     checkRate("SelfAttention", options.dropout ?? 0)
     const { inward, key, outward } = projections(options)
     const fused = options.fused ?? true
-    if (fused && key.bias !== inward.bias)
-      throw new ValueError(
-        "SelfAttention: expected one bias of queries, keys and values in a fused projection, but keyBias differs",
-        "pass fused: false",
-      )
+    if (fused) checkOneBias("SelfAttention", inward.bias, key.bias)
     this.#options = options
     this.qkv = fused ? new Linear(init, width, (heads + 2 * groups) * headWidth, inward) : null
     this.query = fused ? null : new Linear(init, width, heads * headWidth, inward)
@@ -208,6 +212,8 @@ export function windowsOf(blocks: readonly Module[]): (number | null)[] {
 export interface CrossAttentionOptions extends AttentionShape {
   /** Width of what is attended to; the width of x by default. */
   readonly memoryWidth?: number
+  /** true: one projection for keys and values (`keyValue`); false: two (`key`, `value`). Default false. */
+  readonly fused?: boolean
 }
 
 /** Keys and values of an encoder's output, made once for a whole generation. */
@@ -221,8 +227,9 @@ export interface Memory {
 /** Attention from x [B T D] to a memory [B S M] (or its keys and values, see `remember`) -> [B T D]. */
 export class CrossAttention extends Module {
   readonly query: Linear
-  readonly key: Linear
-  readonly value: Linear
+  readonly keyValue: Linear | null
+  readonly key: Linear | null
+  readonly value: Linear | null
   readonly out: Linear
   readonly sizes: Heads
   readonly #options: CrossAttentionOptions
@@ -232,11 +239,13 @@ export class CrossAttention extends Module {
     const { heads, groups, headWidth } = (this.sizes = headsOf("CrossAttention", width, options))
     checkRate("CrossAttention", options.dropout ?? 0)
     const { inward, key, outward } = projections(options)
-    const from = options.memoryWidth ?? width
+    const { memoryWidth: from = width, fused = false } = options
+    if (fused) checkOneBias("CrossAttention", inward.bias, key.bias)
     this.#options = options
     this.query = new Linear(init, width, heads * headWidth, inward)
-    this.key = new Linear(init, from, groups * headWidth, key)
-    this.value = new Linear(init, from, groups * headWidth, inward)
+    this.keyValue = fused ? new Linear(init, from, 2 * groups * headWidth, inward) : null
+    this.key = fused ? null : new Linear(init, from, groups * headWidth, key)
+    this.value = fused ? null : new Linear(init, from, groups * headWidth, inward)
     this.out = new Linear(init, heads * headWidth, width, outward)
   }
 
@@ -247,7 +256,10 @@ export class CrossAttention extends Module {
 
   #remember(memory: Tensor): Memory {
     const heads = (x: Tensor): Tensor => headsFirst(splitHeads(x, this.sizes.headWidth))
-    return { k: heads(this.key.forward(memory)), v: heads(this.value.forward(memory)) }
+    if (!this.keyValue) return { k: heads(this.key!.forward(memory)), v: heads(this.value!.forward(memory)) }
+    const both = this.keyValue.forward(memory)
+    const [k, v] = both.split(both.shape.at(-1)! / 2, -1) as [Tensor, Tensor]
+    return { k: heads(k), v: heads(v) }
   }
 
   forward(
