@@ -103,25 +103,34 @@ export function archive(entries: readonly (readonly [name: string, bytes: Uint8A
   return out
 }
 
-/** A checkpoint of f32 vectors: an archive, or the row of pickles of older versions. */
-export function checkpoint(vectors: Readonly<Record<string, Float32Array>>, form: "archive" | "row"): Uint8Array {
-  const entries = Object.entries(vectors)
-  const raw = (data: Float32Array) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+interface Floats {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+
+/** A checkpoint of f32 tensors (arrays: vectors): an archive, or the row of pickles of older versions. */
+export function checkpoint(
+  tensors: Readonly<Record<string, Float32Array | Floats>>,
+  form: "archive" | "row",
+): Uint8Array {
+  const entries = Object.entries(tensors).map(([name, tensor]): [string, Floats] => [
+    name,
+    tensor instanceof Float32Array ? { shape: [tensor.length], data: tensor } : tensor,
+  ])
+  const raw = ({ data }: Floats) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   const main = list.dict(
-    entries.map(([name, { length }], i) => [
-      name,
-      tensorCall(storage(String(i), "FloatStorage", length), 0, [length], [1]),
-    ]),
+    entries.map(([name, { shape, data }], i) => {
+      const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((product, size) => product * size, 1))
+      return [name, tensorCall(storage(String(i), "FloatStorage", data.length), 0, shape, strides)]
+    }),
   )
   if (form === "archive")
-    return archive([
-      ["data.pkl", main],
-      ...entries.map(([, data], i): [string, Uint8Array] => [`data/${i}`, raw(data)]),
-    ])
+    return archive([["data.pkl", main], ...entries.map(([, one], i): [string, Uint8Array] => [`data/${i}`, raw(one)])])
   const magic = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e]
   const version = [0x80, 2, 0x4d, ...little(1001, 2), 0x2e]
   const machine = list.dict([["little_endian", [0x88]]])
   const keys = [0x80, 2, 0x5d, 0x28, ...entries.flatMap((_, i) => text(String(i))), 0x65, 0x2e]
-  const numbers = entries.flatMap(([, data]) => [...little(data.length, 8), ...raw(data)])
-  return Uint8Array.from([...magic, ...version, ...machine, ...main, ...keys, ...numbers])
+  const head = Uint8Array.from([...magic, ...version, ...machine, ...main, ...keys])
+  const numbers = entries.flatMap(([, one]) => [Uint8Array.from(little(one.data.length, 8)), raw(one)])
+  return new Uint8Array(Buffer.concat([head, ...numbers]))
 }
