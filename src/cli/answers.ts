@@ -11,7 +11,8 @@ const percent = (score: unknown): string => colours.dim(`${(100 * Number(score))
 export function answerText(answer: unknown): string {
   if (Array.isArray(answer)) {
     if (answer.every(one => typeof one === "number")) return answer.map(one => one.toFixed(4)).join("\n")
-    return answer.map(answerText).join(answer.some(Array.isArray) ? "\n\n" : "\n") || colours.dim("nothing was found")
+    if (answer.length === 0) return colours.dim("nothing was found")
+    return answer.map(answerText).join(answer.some(Array.isArray) ? "\n\n" : "\n")
   }
   if (typeof answer !== "object" || answer === null) return String(answer)
   const fields = answer as Readonly<Record<string, unknown>>

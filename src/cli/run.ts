@@ -17,13 +17,14 @@ interface OwnFlags {
 export function registerRun(command: Command, words: readonly string[]): void {
   command
     .usage("<task> --model <folder or org/name> [options] [inputs...]")
-    .argument("<task>", "what to do")
+    .argument("[task]", "what to do")
     .argument("[inputs...]", "what to do it with; what is piped in unless given")
-    .requiredOption("--model <model>", "a folder, or org/name of the hub (downloaded unless it is there)")
+    .option("--model <model>", "a folder, or org/name of the hub (downloaded unless it is there)")
     .option("--json", "the answer as JSON, as pipeline() gives it")
   const named = words.find(word => !word.startsWith("-"))
   if (named === undefined) {
-    command.addHelpText("after", () => `\nTasks:\n${taskList()}\n\n  heed run <task> --help lists a task's options`)
+    command.addHelpText("after", () => `\nTasks:\n${taskList()}\n\nheed run <task> --help lists a task's options`)
+    command.action(() => command.help())
     return
   }
   const task = findTask(named)
@@ -31,12 +32,17 @@ export function registerRun(command: Command, words: readonly string[]): void {
   addFlags(command, task.options, pipelineOptions, ...(task.generates ? [generationOptions] : []))
   command.addHelpText("after", `\nInputs:\n${inputList(task)}`)
   command.action(async (_: string, inputs: string[], { model, json, ...flags }: OwnFlags & Flags) => {
+    if (model === undefined)
+      throw new CommandError(
+        `run ${task.name}: expected a model, but got none`,
+        "--model <folder>, or --model org/name for one of the hub",
+      )
     const own = valuesOf(task.options, flags)
     const given = task.generates ? givenValues(generationOptions, flags) : {}
     const opening = valuesOf(pipelineOptions, flags)
     const { signal, release } = interruptSignal(() => {})
     try {
-      const answer = await pipeline(named as TaskName, model!, { ...opening, signal })
+      const answer = await pipeline(named as TaskName, model, { ...opening, signal })
       const call = answer as unknown as (...all: unknown[]) => Promise<unknown>
       const texts = await inputsOf(task, inputs, own)
       const result = await call(...task.fromWords(texts, own), { ...own, ...given })
@@ -66,7 +72,7 @@ async function inputsOf(
   const names = needed.map(({ name, many }) => (many ? `${name}...` : name)).join(" ")
   if (all.length < needed.length || (all.length > needed.length && !needed.at(-1)?.many))
     throw new CommandError(
-      `run ${task.name}: expected ${names}, but got ${all.length === 0 ? "nothing" : `${all.length} words`}`,
+      `run ${task.name}: expected ${names}, but got ${["nothing", "one input"][all.length] ?? `${all.length} inputs`}`,
       `put texts with blanks in quotes; heed run ${task.name} --help`,
     )
   if (task.name === "zero-shot-classification" && own.candidateLabels === undefined)
