@@ -19,7 +19,7 @@ export type BatchOptions = GenerateOptions & {
   readonly tokenizer?: Tokenizer
 }
 
-/** What was written after each prompt (with numReturnSequences R: R rows for each). */
+/** What was written after each prompt (with numReturnSequences R: R rows for each, or of beams fewer where the options allow no more). */
 export interface GeneratedBatch {
   /** Prompt and what follows, of equal lengths: padded on the left to the longest prompt, on the right to the longest text. Of encoder-decoders: what the decoder began with and wrote. */
   readonly sequences: readonly Int32Array[]

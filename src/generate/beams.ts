@@ -7,7 +7,7 @@ import type { Decoder, Reading } from "./decoder.ts"
 import { type Plan, uniformFor } from "./plan.ts"
 import { applyDiversityPenalty } from "./process.ts"
 import type { Situation } from "./processors.ts"
-import { checkScores, logProbabilities } from "./scores.ts"
+import { checkChoice, checkScores, logProbabilities } from "./scores.ts"
 import { unlessAborted } from "./texts.ts"
 
 /** A text that was found. */
@@ -20,7 +20,7 @@ export interface Beam {
   readonly finished: boolean
 }
 
-/** What a search found for each prompt, best first. */
+/** What a search found for each prompt, best first; fewer than were asked for where the options allow no more. */
 export interface BeamResult {
   readonly rows: readonly (readonly Beam[])[]
   /** Why it ended before its texts did: the signal, or the time; these are then the best beginnings so far. */
@@ -102,6 +102,13 @@ class Group {
     const candidates = bestCandidates(rows, this.running, Math.max(2, 1 + plan.ends.length) * size, (beam, id) =>
       this.#noise(beam, id, rows[beam]!.length, written, plan),
     )
+    if (candidates.length === 0) {
+      // every beginning is at its end
+      if (this.finished.beams.length === 0) checkChoice(rows[0]!, this.running[0]!.ids.length)
+      this.done = true
+      this.origins = this.running.map((_, i) => this.row + i)
+      return
+    }
     const kept: Running[] = []
     this.origins = []
     for (const [rank, { beam, id, sum }] of candidates.entries()) {
@@ -113,13 +120,13 @@ class Group {
       } else if (rank < size) this.finished.add(ids.slice(this.start.length), sum, true)
     }
     while (kept.length < size) {
-      // a tiny vocabulary
+      // beams that are at their end go on in form only
       kept.push({ ids: this.running[0]!.ids.concat(0), sum: -Infinity })
       this.origins.push(this.row)
     }
     this.running = kept
     this.chosen = kept.map(beam => beam.ids.at(-1)!)
-    this.done = this.#isDone(candidates[0]?.sum ?? -Infinity, written + 1, plan)
+    this.done = this.#isDone(candidates[0]!.sum, written + 1, plan)
   }
 
   #chances(scores: Float32Array, written: number, beam: number, others: readonly number[], plan: Plan): Float32Array {
@@ -157,7 +164,7 @@ class Group {
   close(): void {
     if (this.done) return
     for (const { ids, sum } of this.running)
-      if (ids.length > this.start.length) this.finished.add(ids.slice(this.start.length), sum, false)
+      if (ids.length > this.start.length && sum > -Infinity) this.finished.add(ids.slice(this.start.length), sum, false)
   }
 }
 

@@ -1,10 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import fc from "fast-check"
 import { afterAll, expect, test } from "vitest"
+import { ConfigError } from "../../src/config/index.ts"
 import { generateIds, generationConfig, mergeGeneration, readGeneration } from "../../src/generate/index.ts"
 import { loadModel, saveModel } from "../../src/models/index.ts"
 import { useDevice } from "../../src/runtime/index.ts"
+import { ValueError } from "../../src/tensor/index.ts"
 import { machineDevices } from "../ops/devices.ts"
 import { smallGPT2 } from "./models.ts"
 
@@ -68,6 +71,28 @@ test.each([
 ])("%s", (_, published, given, expected) => {
   const config: Record<string, unknown> = generationConfig(mergeGeneration(readGeneration(published), given))
   for (const [key, value] of Object.entries(expected)) expect(config[key], key).toEqual(value)
+})
+
+test("whatever stands in a file, it is read or refused in words", () => {
+  const names = [
+    "temperature",
+    "num_beams",
+    "suppress_tokens",
+    "max_length",
+    "eos_token_id",
+    "bad_words_ids",
+    "do_sample",
+  ]
+  const key = fc.oneof(fc.constantFrom(...names, "guidance_scale", "__proto__"), fc.string())
+  fc.assert(
+    fc.property(fc.dictionary(key, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 6 }), published => {
+      try {
+        generationConfig(mergeGeneration(readGeneration(published), { maxNewTokens: 3 }))
+      } catch (problem) {
+        expect(problem instanceof ConfigError || problem instanceof ValueError, String(problem)).toBe(true)
+      }
+    }),
+  )
 })
 
 test("a folder's options count for what is written from it, and are saved with it", async () => {
