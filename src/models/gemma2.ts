@@ -48,7 +48,7 @@ const config = declare(
     }),
     window: option(kinds.count.nullable(), "keys a query of local blocks sees, itself among them", {
       default: 4096,
-      alias: "sliding_window",
+      alias: ["sliding_window", "sliding_window_size"],
     }),
     layerKinds,
   },

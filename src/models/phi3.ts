@@ -84,7 +84,13 @@ export const phi3 = defineModel({
   },
   codecs: { ...rotaryCodecs, ropeScaling: scalingCodec },
   harmless: ["embd_pdrop"], // never used
-  fixed: { attention_bias: [false] },
+  fixed: {
+    attention_bias: [false],
+    mlp_bias: [false],
+    lm_head_bias: [false],
+    full_attn_mod: [1],
+    interpolate_factor: [1],
+  },
   check: config => checkRotary("phi3", config),
   weights: config =>
     rotaryWeights(config, [

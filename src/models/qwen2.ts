@@ -71,6 +71,7 @@ export const qwen2 = defineModel({
         new PreNormBlock(rotaryBlock(config, init, { bias: true, outBias: false, ...windowOf(config, layer) })),
     }),
   codecs: rotaryCodecs,
+  fixed: { use_mrope: [false], is_causal: [true] },
   check: config => {
     checkRotary("qwen2", config)
     checkLayerKinds("qwen2", config)

@@ -65,6 +65,8 @@ export interface Frequencies {
   readonly factor: number
 }
 
+const plainFrequency = ({ width, theta = 10000 }: RotaryOptions, pair: number): number => theta ** ((-2 * pair) / width)
+
 /** Factors of the pairs of LongRoPE, checked. Throws ValueError. */
 function pairFactors(name: string, factors: readonly number[], width: number): readonly number[] {
   if (factors.length !== width / 2 || !factors.every(one => one > 0))
@@ -80,7 +82,7 @@ export function rotaryFrequencies(options: RotaryOptions): Frequencies {
   if (!(theta > 1)) throw new ValueError(`RoPE: expected theta > 1, but got ${theta}`)
   if (scaling?.factor !== undefined && !(scaling.factor >= 1))
     throw new ValueError(`RoPE: expected a scaling factor of 1 or more, but got ${scaling.factor}`)
-  const plain = Array.from({ length: width / 2 }, (_, i) => theta ** ((-2 * i) / width))
+  const plain = Array.from({ length: width / 2 }, (_, i) => plainFrequency(options, i))
   const result = (values: number[], factor = 1): Frequencies => ({ values: Float32Array.from(values), factor })
   switch (scaling?.kind) {
     case undefined:
@@ -138,9 +140,9 @@ function frequenciesAt(positions: Tensor, options: RotaryOptions, values: Float3
   const { scaling, context, width } = options
   const own = fromHost(values, [values.length], "f32")
   if (scaling?.kind === "longrope") {
-    const { originalContext = context, longFactors, shortFactors } = scaling
+    const { originalContext = context, longFactors } = scaling
     const slower = pairFactors("longFactors", longFactors, width)
-    const long = Float32Array.from(values, (f, i) => (f * shortFactors[i]!) / slower[i]!)
+    const long = Float32Array.from(slower, (factor, i) => plainFrequency(options, i) / factor)
     return where(max(positions).ge(originalContext), fromHost(long, [long.length], "f32"), own)
   }
   if (scaling?.kind !== "dynamic" || width === 2) return own
