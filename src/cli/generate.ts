@@ -9,6 +9,7 @@ import {
   generationOptions,
   type TokenEvent,
 } from "../generate/index.ts"
+import { LanguageModel } from "../models/index.ts"
 import { addFlags, type Flags, flagsGiven, valuesOf } from "./flags.ts"
 import { piped } from "./input.ts"
 import { chooseMachine, machineOptions } from "./machine.ts"
@@ -44,7 +45,7 @@ export function registerGenerate(command: Command): void {
       for await (const event of generate(model, tokenizer, prompt, { ...given, signal })) {
         if (event.type === "end") end = event
         else {
-          if (!json && tokens.length === 0) process.stdout.write(colours.dim(prompt))
+          if (!json && tokens.length === 0 && model instanceof LanguageModel) process.stdout.write(colours.dim(prompt))
           tokens.push(event)
           if (!json) process.stdout.write(event.text)
         }
@@ -54,7 +55,10 @@ export function registerGenerate(command: Command): void {
     }
     if (!end) throw new CommandError("generate: expected a text, but the model gave none")
     if (json) {
-      const logprobs = config.logprobs ? { logprobs: tokens.map(token => token.logprob) } : {}
+      const logprobs = {
+        ...(config.logprobs ? { logprobs: tokens.map(token => token.logprob) } : {}),
+        ...(config.topLogprobs > 0 ? { topLogprobs: tokens.map(token => token.topLogprobs) } : {}),
+      }
       const { type: _, ...rest } = end
       console.log(JSON.stringify({ model: name, prompt, ...rest, ...logprobs }))
       return
