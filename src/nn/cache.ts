@@ -131,7 +131,9 @@ export class SlidingLayerCache implements LayerCache {
       const given = x.cast(cache.dtype)
       const next = at
         ? writeSlice(cache, given, at, 2)
-        : where(places.ge(0).reshape([1, 1, this.#slots, 1]), gather(given, clamp(places, 0, T - 1), 2), cache)
+        : where(places.ge(0).reshape([1, 1, this.#slots, 1]), gather(given, clamp(places, 0, T - 1), 2), cache).cast(
+            cache.dtype,
+          )
       cache.assign(next)
       return next
     }

@@ -137,6 +137,17 @@ describe.each([
     expect(far).toBeLessThan(1e-4)
   })
 
+  test("as short numbers too", async () => {
+    const request = { batch: 1, positions: 1024, device }
+    const [exact, short] = [
+      new CachedDecoder(model, request),
+      new CachedDecoder(model, { ...request, cacheType: "bf16" }),
+    ]
+    for (const decoder of [exact, short]) await decoder.start([prompt])
+    const [a, b] = [await exact.step(Int32Array.of(3)), await short.step(Int32Array.of(3))]
+    for (const [i, score] of a.scores.entries()) expect(Math.abs(score - b.scores[i]!)).toBeLessThan(0.1)
+  })
+
   test("in batches and with beams", async () => {
     const prompts = [prompt, prompt.slice(5, 650), [1, 2, 3]]
     for (const options of [{}, { numBeams: 2 }]) {
