@@ -229,9 +229,10 @@ export async function loadWeights<M extends Model>(
   const memory = await hostMemory()
   const queue = [...locate(model, family, source, options.partial ?? false)].reverse()
   const work = async (): Promise<void> => {
+    const scratch = new Scratch()
     for (let next = queue.pop(); next; next = queue.pop()) {
       options.signal?.throwIfAborted()
-      await loadParameter(...next, source, memory)
+      await loadParameter(...next, source, memory, scratch)
     }
   }
   const workers = Array.from({ length: readsAtOnce }, () => work().finally(() => queue.splice(0)))
@@ -243,12 +244,23 @@ export async function loadWeights<M extends Model>(
 /** Reads under way at a time: each is copied by a thread of its own. */
 const readsAtOnce = 4
 
+/** Memory for numbers that are converted right away, used again and again: fresh memory costs more than reading into it. */
+class Scratch {
+  #memory = new ArrayBuffer(0)
+
+  take(bytes: number): Uint8Array {
+    if (this.#memory.byteLength < bytes) this.#memory = new ArrayBuffer(bytes)
+    return new Uint8Array(this.#memory, 0, bytes)
+  }
+}
+
 /** Reads one of our weights to where the device will compute from it. */
 async function loadParameter(
   parameter: Parameter,
   parts: readonly Located[],
   source: WeightSource,
   memory: (bytes: number) => ArrayBuffer,
+  scratch: Scratch,
 ): Promise<void> {
   const { shape, dtype, name } = parameter
   const rowSize = parameter.size / shape[0]!
@@ -257,9 +269,11 @@ async function loadParameter(
   const data = new kind(buffer)
   for (const { stored, rows, transposed } of parts) {
     const part = rows ? data.subarray(rows[0] * rowSize, rows[1] * rowSize) : data
-    const isAsStored = !transposed && source.info(stored).dtype === dtype
-    const into = isAsStored ? new Uint8Array(buffer, part.byteOffset, part.byteLength) : undefined
-    const tensor = await source.read(stored, into)
+    const storedType = source.info(stored).dtype
+    const isAsStored = !transposed && storedType === dtype
+    const tensor = isAsStored
+      ? await source.read(stored, new Uint8Array(buffer, part.byteOffset, part.byteLength))
+      : await source.read(stored, storedType === "bf16" ? scratch.take(part.length * 2) : undefined)
     if (isAsStored && tensor.data.buffer === buffer) continue
     if (!transposed && tensor.dtype === "bf16" && part instanceof Float32Array) bf16ToF32(tensor.data, part)
     else {

@@ -96,3 +96,12 @@ describe("bf16", () => {
     expect([...f32ToBf16(nan)]).toEqual([0x7fc0, 0xffc0])
   })
 })
+
+test("bf16 of every alignment and length", () => {
+  for (let start = 0; start < 4; start++)
+    for (let length = 0; length < 6; length++) {
+      const bits = all.subarray(0x3f80 + start, 0x3f80 + start + length)
+      const expected = new Float32Array(Uint32Array.from(bits, word => word << 16).buffer)
+      expect(bf16ToF32(bits)).toEqual(expected)
+    }
+})
