@@ -18,11 +18,12 @@ import { defineModel } from "./definition.ts"
 import {
   type DecodeOptions,
   type Encoded,
-  type EncoderDecoderOutput,
   encoderDecoderOptions,
+  type StacksOutput,
   shiftRight,
   throughStacks,
 } from "./encoder-decoder.ts"
+import { type EncoderOptions, type EncoderScores, SpanHead } from "./encoder-heads.ts"
 import { type ClassificationKind, classificationLoss, type HeadOutput } from "./heads.ts"
 import { checkOptions } from "./inputs.ts"
 import { type ForwardOptions, Model } from "./model.ts"
@@ -46,7 +47,9 @@ import {
 
 const config = declare(
   {
-    head: option(z.enum(["generation", "classification"]), "what the model answers", { default: "generation" }),
+    head: option(z.enum(["generation", "classification", "questionAnswering"]), "what the model answers", {
+      default: "generation",
+    }),
     ...textOptions({
       vocabulary: 50265,
       layers: 12,
@@ -104,24 +107,29 @@ function decoderIds({ startToken, padToken }: BartConfig, ids: Tensor): Tensor {
   return shiftRight(ids, startToken ?? padToken, padToken)
 }
 
-/** BART that sorts texts into classes by the decoder's stream at the last end token (MNLI, and zero-shot classification by it). */
-export class BartClassifier extends Model implements TextParts {
+/** What BART gives that answers about a text. */
+export type BartAnswer = StacksOutput & Omit<EncoderScores, "nextSentenceLogits">
+
+/** BART that answers about a text: of which class it is, or where in it an answer stands. The decoder reads the same text, shifted. */
+export class BartReader extends Model implements TextParts {
   readonly family = "bart"
   readonly config: BartConfig
   readonly tokens: Embedding
   readonly decoderTokens = null
   readonly encoder: Stack
   readonly decoder: Stack
-  readonly head: SentenceHead
+  readonly head: SentenceHead | SpanHead
 
   constructor(config: BartConfig, init: Initializer) {
     super()
+    const { width, deviation } = config
     const { tokens, encoder, decoder } = textParts(config, init, form)
     this.config = config
     this.tokens = tokens
     this.encoder = encoder
     this.decoder = decoder
-    this.head = new SentenceHead(init, config)
+    this.head =
+      config.head === "questionAnswering" ? new SpanHead(init, width, { deviation }) : new SentenceHead(init, config)
   }
 
   get depth(): number {
@@ -144,16 +152,26 @@ export class BartClassifier extends Model implements TextParts {
     return this.within(() => decodeText(this, ids, options))
   }
 
-  /** Ids i32 [B T], each row with an end token; labels as classifiers have them. The decoder reads the same text, shifted. */
-  forward(ids: Tensor, options: ForwardOptions = {}): EncoderDecoderOutput {
-    checkOptions("bart", options, encoderDecoderOptions)
+  /** Ids i32 [B T]; a classifier needs an end token in each row. Labels are those of classifiers, or startPositions and endPositions. */
+  forward(ids: Tensor, options: EncoderOptions = {}): BartAnswer {
+    const { head } = this
+    const others = encoderDecoderOptions.filter(name => name !== "labels")
+    checkOptions<EncoderOptions>("bart", options, [...others, ...head.takes])
     const read = options.decoderInputIds ?? decoderIds(this.config, ids)
-    return throughStacks(this, ids, read, options, hidden => this.head.forward(hidden, ids, options.labels))
+    return throughStacks(
+      this,
+      ids,
+      read,
+      options,
+      (hidden): Omit<EncoderScores, "nextSentenceLogits"> =>
+        head instanceof SpanHead ? head.forward({ hidden, pooled: null }, options) : head.forward(hidden, ids, options),
+    )
   }
 }
 
 /** Classes of a text: hidden [B T D] at the last end token -> [B N]. */
 class SentenceHead extends Module {
+  readonly takes = ["labels"] as const
   readonly dense: Linear
   readonly out: Linear
   readonly dropout: Dropout
@@ -169,7 +187,7 @@ class SentenceHead extends Module {
     this.#kind = problem
   }
 
-  forward(hidden: Tensor, ids: Tensor, labels: Tensor | undefined): HeadOutput {
+  forward(hidden: Tensor, ids: Tensor, { labels }: ForwardOptions): HeadOutput {
     const [B, T, D] = hidden.shape as [number, number, number]
     const last = argmax(
       ids
@@ -192,9 +210,10 @@ export const bart = defineModel({
   architectures: {
     generation: ["BartForConditionalGeneration", "BartModel"],
     classification: "BartForSequenceClassification",
+    questionAnswering: "BartForQuestionAnswering",
   },
-  build: (config, init): Bart | BartClassifier =>
-    config.head === "generation" ? new Bart(config, init) : new BartClassifier(config, init),
+  build: (config, init): Bart | BartReader =>
+    config.head === "generation" ? new Bart(config, init) : new BartReader(config, init),
   ...textDefinition,
   fixed: {
     ...textDefinition.fixed,
@@ -221,6 +240,7 @@ export const bart = defineModel({
       ...textRules,
       ["classification_head.dense.*", "head.dense.*"],
       ["classification_head.out_proj.*", "head.out.*"],
+      ["qa_outputs.*", "head.score.*"],
     ],
     skipped: ["model.encoder.version", "model.decoder.version"],
     optional: ["final_logits_bias"],

@@ -82,14 +82,17 @@ export const encoderDecoderOptions = [
   "outputs",
 ] as const satisfies readonly (keyof ForwardOptions)[]
 
+/** What two stacks give without a head. */
+export type StacksOutput = Omit<EncoderDecoderOutput, "logits" | "loss">
+
 /** Encodes the input, decodes ids [B T] over it, and puts a head on the decoder's stream; with the inner values that are asked for. */
-export function throughStacks(
+export function throughStacks<H extends object>(
   model: Pick<EncoderDecoder, "encode" | "remember" | "decode" | "depth" | "encoderDepth">,
   input: Tensor,
   ids: Tensor,
   { attentionMask, decoderAttentionMask, outputs }: ForwardOptions,
-  head: (hidden: Tensor) => HeadOutput,
-): EncoderDecoderOutput {
+  head: (hidden: Tensor) => H,
+): H & StacksOutput {
   const { depth, encoderDepth } = model
   const { hidden: encoderHidden, mask } = model.encode(input, attentionMask ? { attentionMask } : {})
   const hidden = model.decode(ids, {
@@ -97,7 +100,7 @@ export function throughStacks(
     ...(mask ? { memoryMask: mask } : {}),
     ...(decoderAttentionMask ? { attentionMask: decoderAttentionMask } : {}),
   })
-  const output: EncoderDecoderOutput = { hidden, encoderHidden, ...head(hidden) }
+  const output: H & StacksOutput = { hidden, encoderHidden, ...head(hidden) }
   return collectOutputs(output, {
     ...(outputs?.hiddenStates
       ? {

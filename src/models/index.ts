@@ -1,5 +1,5 @@
 // Models: families, how they are opened and saved, what they take and give.
-export { Bart, BartClassifier, type BartConfig, bart } from "./bart.ts"
+export { Bart, type BartAnswer, type BartConfig, BartReader, bart } from "./bart.ts"
 export { Bert, type BertConfig, bert } from "./bert.ts"
 export {
   Clip,
@@ -33,6 +33,7 @@ export {
   EncoderDecoder,
   type EncoderDecoderOutput,
   encoderDecoderOptions,
+  type StacksOutput,
   shiftRight,
   throughStacks,
 } from "./encoder-decoder.ts"

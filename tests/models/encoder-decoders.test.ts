@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest"
 import type { HostTensor } from "../../src/files/pure.ts"
 import {
   type Bart,
+  type BartReader,
   bart,
   type EncoderDecoder,
   familyOf,
@@ -26,7 +27,7 @@ import {
   type WeightSource,
 } from "../../src/models/index.ts"
 import { withRandom } from "../../src/nn/index.ts"
-import { evaluateOn, scalar } from "../../src/runtime/index.ts"
+import { compile, evaluateOn, read, scalar } from "../../src/runtime/index.ts"
 import { fromHost, grad, type HostArray, randomKey, type Tensor } from "../../src/tensor/index.ts"
 import { hubConfigs } from "./hub-configs.ts"
 
@@ -343,7 +344,7 @@ describe("labels", () => {
 
 describe("BART as a classifier", () => {
   const config = { ...text, head: "classification" as const, labels: ["contradiction", "neutral", "entailment"] }
-  const model = bart.build(config, { seed: 8 })
+  const model = bart.build(config, { seed: 8 }) as BartReader
   const pairs = ids([0, 5, 2, 2, 9, 2], [0, 7, 8, 2, 1, 1])
 
   test("reads its answer at the last end token of the decoder, which reads the text shifted", async () => {
@@ -379,6 +380,53 @@ describe("BART as a classifier", () => {
     expect(names).toContain("classification_head.out_proj.bias")
     expect(names).not.toContain("final_logits_bias")
     expect(() => bart.build({ ...config, endToken: null })).toThrow(/one end token/)
+  })
+
+  test("a program of it gives what its definition gives", async () => {
+    const mask = ids([1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0])
+    const settled = await reopened(model)
+    const [expected] = await compute(settled.forward(pairs, { attentionMask: mask }).logits!)
+    const program = compile((x: Tensor, seen: Tensor) => settled.forward(x, { attentionMask: seen }).logits!)
+    const logits = await read(await program.run([pairs, mask])) // from now on its weights are the device's
+    expect(largestDifference(logits, expected!)).toBeLessThan(2e-5)
+  })
+})
+
+describe("BART that finds answers", () => {
+  const model = bart.build({ ...text, head: "questionAnswering" }, { seed: 10 }) as BartReader
+
+  test("scores where they begin and end, and learns from both", async () => {
+    const passages = ids([0, 5, 2, 2, 9, 2], [0, 7, 8, 2, 1, 1])
+    const spans = { startPositions: ids([1, 2]).reshape([2]), endPositions: ids([4, 99]).reshape([2]) }
+    const { startLogits, endLogits, hidden, loss } = model.forward(passages, spans)
+    expect(startLogits!.shape).toEqual([2, 6])
+    const weight = model.state().get("head.score.weight")!
+    const [start, end, by, value] = await compute(startLogits!, endLogits!, hidden.matmul(weight.transpose()), loss!)
+    expect(
+      largestDifference(
+        start!,
+        by!.filter((_, i) => i % 2 === 0),
+      ),
+    ).toBeLessThan(1e-6)
+    expect(
+      largestDifference(
+        end!,
+        by!.filter((_, i) => i % 2 === 1),
+      ),
+    ).toBeLessThan(1e-6)
+    const negativeLog = (scores: HostArray, row: number, at: number): number => {
+      const six = [...scores.slice(6 * row, 6 * row + 6)].map(Number)
+      return Math.log(six.reduce((total, x) => total + Math.exp(x), 0)) - six[at]!
+    }
+    const starts = (negativeLog(start!, 0, 1) + negativeLog(start!, 1, 2)) / 2
+    expect(Number(value![0])).toBeCloseTo((starts + negativeLog(end!, 0, 4)) / 2, 5) // the second answer ends beyond its text
+    expect(() => model.forward(passages, { labels: passages })).toThrow(/no labels/)
+  })
+
+  test("is opened and written under its published names", async () => {
+    const written = await reopened(model)
+    expect(await valuesOf(await reopened(written))).toEqual(await valuesOf(written))
+    expect(Object.keys(await publishedTensors(model))).toContain("qa_outputs.weight")
   })
 })
 
