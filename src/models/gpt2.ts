@@ -22,7 +22,7 @@ import { checkIds, checkOptions, decoderOptions, embedded, maskOf, memoryMaskOf,
 import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { activationCodec, kinds, sharedOptions } from "./published.ts"
+import { activationCodec, classifierOptions, kinds, sharedOptions } from "./published.ts"
 
 const config = declare(
   {
@@ -77,14 +77,7 @@ const config = declare(
       default: false,
       alias: "add_cross_attention",
     }),
-    labels: option(z.array(z.string()).min(1), "names of the classes of a classifier", {
-      default: ["LABEL_0", "LABEL_1"],
-    }),
-    problem: option(
-      z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullable(),
-      "loss of a classifier; found from the labels where null",
-      { default: null, alias: "problem_type" },
-    ),
+    ...classifierOptions,
     ...sharedOptions,
   },
   "gpt2",

@@ -21,7 +21,7 @@ import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf }
 import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { type Codec, kinds, sharedOptions } from "./published.ts"
+import { type Codec, classifierOptions, kinds, sharedOptions } from "./published.ts"
 
 const config = declare(
   {
@@ -55,14 +55,7 @@ const config = declare(
       default: true,
       alias: "tie_word_embeddings",
     }),
-    labels: option(z.array(z.string()).min(1), "names of the classes of a classifier", {
-      default: ["LABEL_0", "LABEL_1"],
-    }),
-    problem: option(
-      z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullable(),
-      "loss of a classifier; found from the labels where null",
-      { default: null, alias: "problem_type" },
-    ),
+    ...classifierOptions,
     ...sharedOptions,
   },
   "openai-gpt",

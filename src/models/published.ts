@@ -126,6 +126,18 @@ export const sharedOptions = {
   padToken: option(token, "id of the token that fills short rows", { default: null, alias: "pad_token_id" }),
 }
 
+/** Options of classifiers. */
+export const classifierOptions = {
+  labels: option(z.array(z.string()).min(1), "names of the classes of a classifier", {
+    default: ["LABEL_0", "LABEL_1"],
+  }),
+  problem: option(
+    z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullable(),
+    "loss of a classifier; found from the labels where null",
+    { default: null, alias: "problem_type" },
+  ),
+}
+
 /** Keys of published configurations that do not change what is computed here: provenance, generation defaults, other software's switches. */
 export const harmlessKeys: ReadonlySet<string> = new Set(
   `model_type architectures transformers_version torch_dtype dtype use_cache task_specific_params finetuning_task

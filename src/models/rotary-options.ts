@@ -4,7 +4,7 @@ import { z } from "zod"
 import { option, type ValuesOf } from "../config/index.ts"
 import type { Activation } from "../nn/index.ts"
 import { ValueError } from "../tensor/index.ts"
-import { activationCodec, type Codec, kinds, ropeScalingCodec, sharedOptions } from "./published.ts"
+import { activationCodec, type Codec, classifierOptions, kinds, ropeScalingCodec, sharedOptions } from "./published.ts"
 import { stacked, type WeightTable } from "./weights.ts"
 
 /** Values of options that are left out, as a family publishes them. */
@@ -75,14 +75,7 @@ export function rotaryOptions(defaults: RotaryDefaults) {
       default: defaults.tied,
       alias: "tie_word_embeddings",
     }),
-    labels: option(z.array(z.string()).min(1), "names of the classes of a classifier", {
-      default: ["LABEL_0", "LABEL_1"],
-    }),
-    problem: option(
-      z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullable(),
-      "loss of a classifier; found from the labels where null",
-      { default: null, alias: "problem_type" },
-    ),
+    ...classifierOptions,
     ...sharedOptions,
   }
 }

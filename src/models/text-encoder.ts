@@ -16,7 +16,7 @@ import { checkIds, checkOptions, maskOf, positionsOf } from "./inputs.ts"
 import { describeModel } from "./language-model.ts"
 import { Model, type OutputRequest } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { kinds, sharedOptions } from "./published.ts"
+import { classifierOptions, kinds, sharedOptions } from "./published.ts"
 import { stacked, type WeightRule } from "./weights.ts"
 
 /** What a text encoder's blocks are called with besides the stream, and how its inner values are given. */
@@ -106,18 +106,6 @@ export function checkPadding(
       "pad_token_id and vocab_size of config.json belong together",
     )
 }
-
-/** Options of classifiers. */
-export const classifierOptions = {
-  labels: option(z.array(z.string()).min(1), "names of the classes of a classifier", {
-    default: ["LABEL_0", "LABEL_1"],
-  }),
-  problem: option(
-    z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullable(),
-    "loss of a classifier; found from the labels where null",
-    { default: null, alias: "problem_type" },
-  ),
-} satisfies Options
 
 /** Options that BERT and RoBERTa share. */
 export const bertOptions = {

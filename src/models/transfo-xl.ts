@@ -23,7 +23,7 @@ import { checkIds, checkOptions, decoderOptions, keyMask } from "./inputs.ts"
 import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { kinds, sharedOptions } from "./published.ts"
+import { classifierOptions, kinds, sharedOptions } from "./published.ts"
 
 const config = declare(
   {
@@ -80,14 +80,7 @@ const config = declare(
       default: 1e-5,
       alias: "layer_norm_epsilon",
     }),
-    labels: option(z.array(z.string()).min(1), "names of the classes of a classifier", {
-      default: ["LABEL_0", "LABEL_1"],
-    }),
-    problem: option(
-      z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullable(),
-      "loss of a classifier; found from the labels where null",
-      { default: null, alias: "problem_type" },
-    ),
+    ...classifierOptions,
     ...sharedOptions,
     deviation: option(z.number().min(0), "standard deviation of random weights", { default: 0.02, alias: "init_std" }),
     projectionDeviation: option(z.number().min(0), "the same of projections of embeddings", {
@@ -114,6 +107,8 @@ export interface TransformerXLOutput extends LanguageOutput {
   /** Loss of each position that has a label, 0 elsewhere: [B T], or [B T-1] of labels. */
   readonly losses?: Tensor
 }
+
+type Sizes = readonly [B: number, T: number, S: number, M: number]
 
 /** Transformer-XL with a head. */
 export class TransformerXL extends LanguageModel {
@@ -163,7 +158,7 @@ export class TransformerXL extends LanguageModel {
     const M = memories ? (memories[0]?.shape[1] ?? 0) : this.config.memory
     const S = cache ? cache.sizes.capacity : M + T
     const first = offset ? offset.reshape([]).add(M) : full([], M, "i32") // place of the first query among the keys
-    const { mask, tokens } = this.#padding(B, T, S, M, options)
+    const { mask, tokens } = this.#padding([B, T, S, M], options)
     const distances = this.dropout.forward(this.distances.forward(first.add(T - 1).sub(arange(S)))) // [S D]
     const inputs: Tensor[] = []
     const x = ids.dtype === "i32" ? this.tokens.forward(ids) : ids
@@ -210,13 +205,7 @@ export class TransformerXL extends LanguageModel {
   }
 
   /** Padding on the left counts as memories of zeros: `tokens` [B T 1] is 0 there. Where queries see all memories, `mask` hides what is too many. */
-  #padding(
-    B: number,
-    T: number,
-    S: number,
-    M: number,
-    options: TransformerXLOptions,
-  ): { mask?: Tensor; tokens?: Tensor } {
+  #padding([B, T, S, M]: Sizes, options: TransformerXLOptions): { mask?: Tensor; tokens?: Tensor } {
     const { attentionMask, cache, offset, mems } = options
     if (cache && (!offset || mems || cache.sizes.batch !== B))
       throw new HeedError(
@@ -234,11 +223,7 @@ export class TransformerXL extends LanguageModel {
     return { tokens, mask: arange(S).ge(padding).reshape([B, 1, 1, S]) }
   }
 
-  #score(
-    hidden: Tensor,
-    ids: Tensor,
-    options: ForwardOptions,
-  ): Pick<TransformerXLOutput, "logits" | "loss" | "losses"> {
+  #score(hidden: Tensor, ids: Tensor, options: ForwardOptions): Omit<TransformerXLOutput, "hidden"> {
     const { head } = this
     if (head instanceof ClassificationHead) return head.forward(hidden, ids, options)
     const logits = head.forward(hidden)

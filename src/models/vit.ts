@@ -19,8 +19,8 @@ import { Pooler, SequenceHead } from "./encoder-heads.ts"
 import { checkOptions } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { activationCodec, kinds, sharedOptions } from "./published.ts"
-import { checkHeads, classifierOptions } from "./text-encoder.ts"
+import { activationCodec, classifierOptions, kinds, sharedOptions } from "./published.ts"
+import { checkHeads } from "./text-encoder.ts"
 import { stacked, type WeightRule } from "./weights.ts"
 
 const architectures = { classification: "ViTForImageClassification", pooled: "ViTModel", none: "ViTEncoder" } as const
