@@ -1,6 +1,6 @@
 // Conversations as the one text that a model was trained to read: chat templates in Jinja, as tokenizer_config.json carries them,
 // run by `@huggingface/jinja`. A template is data of the model: it can write text, and nothing else.
-import { Template as Jinja } from "@huggingface/jinja"
+import { Environment, Interpreter, Template as Jinja } from "@huggingface/jinja"
 import { TextError } from "./errors.ts"
 import type { Tokenizer, TokenizerConfiguration } from "./tokenizer.ts"
 
@@ -58,9 +58,8 @@ export function parseChatTemplate(source: string, configuration: TokenizerConfig
       checkMessages(messages)
       const { addGenerationPrompt = false, tools, documents, variables = {} } = options
       try {
-        return parsed.render({
+        return render(parsed, {
           ...specialTokens(configuration),
-          range,
           messages,
           add_generation_prompt: addGenerationPrompt,
           tools: tools ?? null,
@@ -166,6 +165,48 @@ function specialTokens(configuration: TokenizerConfiguration): Record<string, st
     if (typeof content === "string") tokens[setting] = content
   }
   return tokens
+}
+
+function render(template: Jinja, variables: Readonly<Record<string, unknown>>): string {
+  const environment = new Environment()
+  for (const [name, value] of Object.entries({ ...builtins, ...variables })) environment.set(name, value)
+  const { value } = new Interpreter(environment).run(template.parsed)
+  if (typeof value !== "string") throw new Error("it writes no text")
+  return value
+}
+
+const builtins: Readonly<Record<string, unknown>> = {
+  true: true,
+  false: false,
+  none: null,
+  True: true,
+  False: false,
+  None: null,
+  range,
+  raise_exception: (message: unknown) => {
+    throw new Error(String(message))
+  },
+  strftime_now: (format: string) => formatTime(new Date(), String(format)),
+}
+
+/** The present time in C's notation, as far as templates use it. */
+function formatTime(now: Date, format: string): string {
+  const two = (value: number): string => String(value).padStart(2, "0")
+  const name = (options: Intl.DateTimeFormatOptions): string => new Intl.DateTimeFormat("en", options).format(now)
+  const parts: Readonly<Record<string, string>> = {
+    Y: String(now.getFullYear()),
+    m: two(now.getMonth() + 1),
+    d: two(now.getDate()),
+    B: name({ month: "long" }),
+    b: name({ month: "short" }),
+    A: name({ weekday: "long" }),
+    a: name({ weekday: "short" }),
+    H: two(now.getHours()),
+    M: two(now.getMinutes()),
+    S: two(now.getSeconds()),
+    "%": "%",
+  }
+  return format.replace(/%(.)/g, (whole, letter: string) => parts[letter] ?? whole)
 }
 
 /** Jinja's range, for templates of strangers: never more numbers than a conversation needs. */

@@ -92,7 +92,7 @@ export class LibraryTokenizer implements Tokenizer {
   }
 
   tokenize(text: string): TokenSpans {
-    const { ids, tokens } = this.library.encode(text, { add_special_tokens: false })
+    const { ids, tokens } = guarded("encode", () => this.library.encode(text, { add_special_tokens: false }))
     const unknown = (ids as (number | undefined)[]).indexOf(undefined)
     if (unknown >= 0)
       throw new TextError(
@@ -120,7 +120,9 @@ export class LibraryTokenizer implements Tokenizer {
           "is it this model's tokenizer?",
         )
     if (list.length === 0) return ""
-    return this.library.decode(list, { skip_special_tokens: options.skipSpecialTokens === true })
+    return guarded("decode", () =>
+      this.library.decode(list, { skip_special_tokens: options.skipSpecialTokens === true }),
+    )
   }
 
   /** Decodes a window of the last ids with each new one, because a token's text may depend on the ones before it. */
@@ -168,6 +170,19 @@ function checkIds(json: TokenizerJson): void {
         `loadTokenizer: expected ids from 0 to ${largestVocabulary - 1}, but got ${id} for ${JSON.stringify(token)}`,
         "the file is damaged",
       )
+}
+
+/** What the library does; its own errors come from files that are broken in ways that only use shows. */
+function guarded<T>(what: string, run: () => T): T {
+  try {
+    return run()
+  } catch (cause) {
+    throw new TextError(
+      `${what}: expected a tokenizer.json that can ${what}, but ${(cause as Error).message}`,
+      "the file is broken: fetch it again",
+      { cause },
+    )
+  }
 }
 
 /** What a token says in the text, without the marks of its vocabulary. */

@@ -249,8 +249,8 @@ function pegasusPieces(model: SentencePieceModel, { configuration }: FolderSetti
     ["<mask_1>", 0],
     ["<mask_2>", 0],
   ]
-  const unknowns = Array.from({ length: Math.max(0, offset - 3) }, (_, i): Piece => [`<unk_${i + 2}>`, 0])
-  const head: Piece[] = [["<pad>", 0], ["</s>", 0], ...(offset > 0 ? [...masks, ...unknowns.slice(0, offset - 2)] : [])]
+  const unknowns = Array.from({ length: Math.max(0, offset - 2) }, (_, i): Piece => [`<unk_${i + 2}>`, -100])
+  const head: Piece[] = [["<pad>", 0], ["</s>", 0], ...(offset > 0 ? [...masks, ...unknowns] : [])]
   return [...head, ...asPublished(model).slice(2)]
 }
 

@@ -306,6 +306,7 @@ export function trimBlanks(text: string, spans: TokenSpans, tokens: readonly str
   const { ids, starts, ends } = spans
   for (let i = 0; i < ids.length; i++) {
     const token = tokens[ids[i]!]!
+    if (/^Ġ+$/.test(token)) ends[i] = starts[i]! // blanks alone, or the one that was put before the text
     for (let at = 0; token[at] === "Ġ" && starts[i]! < ends[i]! && text[starts[i]!] === " "; at++) starts[i]!++
     for (let at = token.length - 1; token[at] === "Ġ" && starts[i]! < ends[i]! && text[ends[i]! - 1] === " "; at--)
       ends[i]!--
