@@ -3,13 +3,14 @@
 
 import { checkNumberLists, checkOptions, checkTensors } from "../arguments.ts"
 import { ShapeError, ValueError } from "../errors.ts"
+import { applyOne, type OpRecord } from "../op.ts"
 import { checkInteger, formatShape, sizeOf } from "../shape.ts"
 import type { Tensor } from "../tensor.ts"
-import { linear, matmul } from "./matmul.ts"
-import { permute, reshape, unsqueeze } from "./move.ts"
+import { type Compute, linear, matmul, product } from "./matmul.ts"
+import { permute, reshape, transpose, unsqueeze } from "./move.ts"
 import { contiguous, flip, pad, slice, windows } from "./pieces.ts"
 import { add } from "./pointwise.ts"
-import { max, mean } from "./reduce.ts"
+import { max, mean, sum } from "./reduce.ts"
 import { floating } from "./types.ts"
 
 /** One number for all position axes, or one for each. */
@@ -131,36 +132,65 @@ interface RowSizes {
   readonly dilation: number
 }
 
+/** Windows of K rows that follow each other, as rows: [… L C] -> [… L' K·C], a view. */
+function windowRows(rows: Tensor, K: number, { step, dilation }: Pick<RowSizes, "step" | "dilation">): Tensor {
+  const seen = windows(rows, rows.rank - 2, K, { step, dilation }) // [… L' C K]
+  const lead = seen.shape.slice(0, -2)
+  return reshape(permute(seen, [...lead.keys(), lead.length + 1, lead.length]), [...lead, K * rows.shape.at(-1)!])
+}
+
+/** Zeros around the positions of [… L C]. */
+function padRows(rows: Tensor, n: number): Tensor {
+  return n === 0 ? contiguous(rows) : pad(rows, [...rows.shape.slice(0, -2).map(() => [0, 0] as const), [n, n], [0, 0]])
+}
+
+interface WideAttributes {
+  readonly kernel: number
+  readonly dilation: number
+  readonly compute: Compute
+}
+
+// Steps of 1: x [B groups L C], w [groups K·C O] -> [B groups L' O]. The gradient of x is such a convolution of g with the turned
+// weights; windows of it would be K times as large.
+const wideRecord: OpRecord<WideAttributes> = {
+  name: "convolveWide",
+  contraction: true,
+  shape: ([x, w], { kernel, dilation }) => {
+    const [B, groups, L] = x!.shape as [number, number, number]
+    return { shape: [B, groups, L - (kernel - 1) * dilation, w!.shape[2]!], dtype: "f32" }
+  },
+  compose: ([x, w], { kernel, dilation, compute }) =>
+    product(windowRows(x!, kernel, { step: 1, dilation }), w!, compute),
+  grad: ([g], [x, w], _, attributes, needed) => {
+    const { kernel, dilation, compute } = attributes
+    const [groups, , O] = w!.shape as [number, number, number]
+    const C = x!.shape[3]!
+    const turned = (): Tensor =>
+      reshape(permute(flip(reshape(w!, [groups, kernel, C, O]), 1), [0, 1, 3, 2]), [groups, kernel * O, C])
+    return [
+      needed[0] ? applyOne(wideRecord, [padRows(g!, (kernel - 1) * dilation), turned()], attributes) : null,
+      needed[1] ? sum(product(transpose(windowRows(x!, kernel, { step: 1, dilation })), g!, compute), 0) : null,
+    ]
+  },
+}
+
 /** x [B C L], w [O C/groups K] -> [B O L'], with positions as rows of channels: a window is then K rows that follow each other. */
-function alongRows(x: Tensor, w: Tensor, bias: Tensor | null, { groups, padding, step, dilation }: RowSizes): Tensor {
+function alongRows(x: Tensor, w: Tensor, bias: Tensor | null, sizes: RowSizes): Tensor {
+  const { groups, padding, step, dilation } = sizes
   const [B, , L] = x.shape as [number, number, number]
   const [O, C, K] = w.shape as [number, number, number]
-  const filters = reshape(permute(w, [0, 2, 1]), [groups, O / groups, K * C])
-  const slid = (rows: Tensor, axis: number): Tensor => {
-    const seen = windows(rows, axis, K, { step, dilation }) // [… L' C K]
-    const lead = seen.shape.slice(0, -2)
-    return reshape(permute(seen, [...lead.keys(), lead.length + 1, lead.length]), [...lead, K * C])
-  }
-  if (groups === 1) {
-    const rows = pad(permute(x, [0, 2, 1]), [
-      [0, 0],
-      [padding, padding],
-      [0, 0],
-    ])
-    return permute(linear(slid(rows, 1), reshape(filters, [O, K * C]), bias ?? undefined), [0, 2, 1])
+  const wide = step === 1 && K >= 8
+  if (groups === 1 && !wide) {
+    const rows = padding === 0 ? permute(x, [0, 2, 1]) : padRows(permute(x, [0, 2, 1]), padding)
+    const filters = reshape(permute(w, [0, 2, 1]), [O, K * C])
+    return permute(linear(windowRows(rows, K, sizes), filters, bias ?? undefined), [0, 2, 1])
   }
   // the channels of a group side by side, so that its windows are rows too
-  const split = permute(reshape(x, [B, groups, C, L]), [0, 1, 3, 2])
-  const rows =
-    padding === 0
-      ? contiguous(split)
-      : pad(split, [
-          [0, 0],
-          [0, 0],
-          [padding, padding],
-          [0, 0],
-        ])
-  const y = matmul(slid(rows, 2), permute(filters, [0, 2, 1])) // [B groups L' O/groups]
+  const rows = padRows(permute(reshape(x, [B, groups, C, L]), [0, 1, 3, 2]), padding)
+  const filters = reshape(permute(reshape(w, [groups, O / groups, C, K]), [0, 3, 2, 1]), [groups, K * C, O / groups])
+  const y = wide
+    ? applyOne(wideRecord, [rows, filters], { kernel: K, dilation, compute: "f32" })
+    : matmul(windowRows(rows, K, sizes), filters) // [B groups L' O/groups]
   return withBias(reshape(permute(y, [0, 1, 3, 2]), [B, O, -1]), bias)
 }
 

@@ -172,6 +172,11 @@ const matmulRecord: OpRecord<MatmulAttributes> = {
   grad: ([g], [a, b], _, { compute }, needed) => matmulGradients(g!, a!, b!, needed, compute),
 }
 
+/** A product of [… m k] and [… k n] in a composite operation that knows how its products are made. */
+export function product(a: Tensor, b: Tensor, compute: Compute): Tensor {
+  return applyOne(matmulRecord, [a, b], { compute })
+}
+
 /** Strides of the leading axes of a row-major stack of matrices. */
 function leadStrides(shape: readonly number[]): number[] {
   let step = shape.at(-1)! * shape.at(-2)!

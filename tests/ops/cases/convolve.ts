@@ -27,6 +27,17 @@ export const convolveCases = [
     [2, 4, 6],
     [4, 1, 3],
   ]),
+  op("convolve1d, wide windows", (x, w, b) => convolve1d(x, w, b, { padding: 4 }), [[2, 3, 7], [4, 3, 9], [4]], {
+    second: true,
+  }),
+  op(
+    "convolve1d, wide windows of groups, dilated",
+    (x, w) => convolve1d(x, w, null, { groups: 2, padding: 7, dilation: 2 }),
+    [
+      [2, 4, 6],
+      [6, 2, 8],
+    ],
+  ),
   op("convolve2d", (x, w, b) => convolve2d(x, w, b), [[1, 2, 5, 4], [3, 2, 2, 3], [3]], { second: true }),
   op("convolve2d, patches", (x, w) => convolve2d(x, w, null, { stride: 2 }), [
     [2, 3, 4, 4],
