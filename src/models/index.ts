@@ -74,7 +74,16 @@ export {
   languageModel,
 } from "./language-model.ts"
 export { type Llama, type LlamaConfig, llama } from "./llama.ts"
-export { families, familyOf, type LoadModelOptions, loadModel, modelFiles, modelFrom, saveModel } from "./load.ts"
+export {
+  families,
+  familyOf,
+  type LoadModelOptions,
+  loadModel,
+  modelFiles,
+  modelFrom,
+  saveModel,
+  visionEncoderDecoder,
+} from "./load.ts"
 export {
   Longformer,
   type LongformerConfig,
@@ -106,9 +115,9 @@ export {
   transfoXl,
 } from "./transfo-xl.ts"
 export {
+  captioningFamily,
   VisionEncoderDecoder,
   type VisionEncoderDecoderConfig,
-  visionEncoderDecoder,
 } from "./vision-encoder-decoder.ts"
 export { ViT, type ViTConfig, vit } from "./vit.ts"
 export { Wav2Vec2, wav2vec2 } from "./wav2vec2.ts"

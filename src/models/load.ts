@@ -28,14 +28,14 @@ import { reformer } from "./reformer.ts"
 import { camembert, roberta, xlmRoberta } from "./roberta.ts"
 import { t5 } from "./t5.ts"
 import { transfoXl } from "./transfo-xl.ts"
-import { visionEncoderDecoder } from "./vision-encoder-decoder.ts"
+import { captioningFamily } from "./vision-encoder-decoder.ts"
 import { vit } from "./vit.ts"
 import { wav2vec2 } from "./wav2vec2.ts"
 import { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 import { whisper } from "./whisper.ts"
 
-/** Families whose models are made of two of others. */
-const captioning = visionEncoderDecoder([gpt2, vit])
+/** Captioning: a family that sees, and one that writes. */
+export const visionEncoderDecoder = captioningFamily([gpt2, vit])
 
 /** All families. */
 export const families: readonly ModelFamily[] = [
@@ -63,7 +63,7 @@ export const families: readonly ModelFamily[] = [
   roberta,
   t5,
   transfoXl,
-  captioning,
+  visionEncoderDecoder,
   vit,
   wav2vec2,
   whisper,

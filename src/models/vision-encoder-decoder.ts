@@ -159,7 +159,7 @@ function partTable(
 const textKeys = ["bos_token_id", "eos_token_id", "pad_token_id", "tie_word_embeddings"]
 
 /** The family of models that are made of an encoder and a decoder of these families. */
-export function visionEncoderDecoder(
+export function captioningFamily(
   families: readonly ModelFamily[],
 ): ModelFamily<VisionEncoderDecoderConfig, VisionEncoderDecoder> {
   const familyOf = (part: PartConfig): ModelFamily => findFamily(families, part.family, "vision-encoder-decoder")

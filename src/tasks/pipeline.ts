@@ -6,6 +6,7 @@ import { declare, nearestName, option } from "../config/index.ts"
 import type { Model } from "../models/index.ts"
 import { HeedError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
+import { automaticSpeechRecognition } from "./automatic-speech-recognition.ts"
 import { featureExtraction } from "./feature-extraction.ts"
 import { fillMask } from "./fill-mask.ts"
 import { imageClassification } from "./image-classification.ts"
@@ -35,6 +36,7 @@ export const tasks = {
   "sentence-similarity": sentenceSimilarity,
   "image-classification": imageClassification,
   "image-to-text": imageToText,
+  "automatic-speech-recognition": automaticSpeechRecognition,
 } as const
 
 /** Names of tasks. */
@@ -46,6 +48,7 @@ interface Aliases {
   ner: "token-classification"
   embeddings: "feature-extraction"
   "image-captioning": "image-to-text"
+  asr: "automatic-speech-recognition"
 }
 
 type TaskOf<N> = N extends TaskName

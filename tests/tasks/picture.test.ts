@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from "vitest"
 import type { RawImage } from "../../src/media/index.ts"
 import { pictureProcessor } from "../../src/media/index.ts"
-import { families, gpt2, vit } from "../../src/models/index.ts"
+import { visionEncoderDecoder, vit } from "../../src/models/index.ts"
 import { type Pipeline, pipeline } from "../../src/tasks/index.ts"
-import { learn, numbers, wordTokenizer } from "./learn.ts"
+import { learn, numbers, rowsOf, wordTokenizer } from "./learn.ts"
 
 const colours: Readonly<Record<string, readonly [number, number, number]>> = {
   red: [220, 30, 30],
@@ -67,20 +67,32 @@ describe("image-classification", () => {
 
 describe("image-to-text", () => {
   test("captions what it learned to caption", async () => {
-    const captions = names.map(name => `a ${name} picture`)
-    const tokenizer = wordTokenizer(captions)
-    const family = families.find(({ name }) => name === "vision-encoder-decoder")!
-    const encoder = vit.build({ ...shape, head: "none" })
-    const decoder = gpt2.build({
-      vocabulary: tokenizer.vocabularySize,
-      context: 16,
-      width: 32,
-      layers: 2,
-      heads: 4,
-      embeddingDropout: 0,
-      residualDropout: 0,
-      attentionDropout: 0,
+    const tokenizer = wordTokenizer(names.map(name => `a ${name} picture`))
+    const vocabulary = tokenizer.vocabularySize
+    const [start, end] = [tokenizer.tokenId("[CLS]")!, tokenizer.tokenId("[SEP]")!]
+    const writer = { vocabulary, context: 16, width: 32, layers: 2, heads: 4, crossAttention: true }
+    const model = visionEncoderDecoder.build(
+      {
+        encoder: { family: "vit", ...shape },
+        decoder: { family: "gpt2", ...writer, embeddingDropout: 0, residualDropout: 0, attentionDropout: 0 },
+        startToken: start,
+        beginToken: start,
+        endToken: end,
+        padToken: 0,
+      },
+      { seed: 4 },
+    )
+    const captions = images.map((_, i) => tokenizer.encode(`a ${names[Math.floor(i / 2)]} picture`).slice(1))
+    const labels = rowsOf(captions, -100).ids
+    expect(await learn(model, { input: pixels, options: { labels } }, 80)).toBeLessThan(0.3)
+    const caption = await pipeline("image-to-text", { model, tokenizer, preprocessor })
+    expect(await caption(picture("blue"), { max_new_tokens: 6 })).toEqual([{ generated_text: "a blue picture" }])
+    const all = await caption([picture("red"), picture("green")], {
+      maxNewTokens: 6,
+      numBeams: 2,
+      numReturnSequences: 2,
     })
-    expect([family.name, encoder.family, decoder.family]).toEqual(["vision-encoder-decoder", "vit", "gpt2"])
+    expect(all.map(one => one.length)).toEqual([2, 2])
+    expect(all.map(one => one[0]!.generated_text)).toEqual(["a red picture", "a green picture"])
   })
 })

@@ -1,0 +1,250 @@
+import { beforeAll, describe, expect, test } from "vitest"
+import { type LogMelExtractor, logMelExtractor } from "../../src/media/index.ts"
+import { type Model, wav2vec2, whisper } from "../../src/models/index.ts"
+import { type Pipeline, pipeline } from "../../src/tasks/index.ts"
+import { fromHost } from "../../src/tensor/index.ts"
+import { loadTokenizer, type Tokenizer } from "../../src/text/index.ts"
+import { learn, rowsOf } from "./learn.ts"
+
+/** A tone of some seconds at 16 kHz. */
+const tone = (hertz: number, seconds: number): Float32Array =>
+  Float32Array.from(
+    { length: Math.round(seconds * 16000) },
+    (_, i) => 0.5 * Math.sin((2 * Math.PI * hertz * i) / 16000),
+  )
+const joined = (...parts: readonly Float32Array[]): Float32Array => {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/** Words for tones: low, middle, high. */
+const pitches: Readonly<Record<string, number>> = { low: 300, middle: 900, high: 2400 }
+
+function whisperTokenizer(seconds: number): Tokenizer {
+  const special = [
+    "<|endoftext|>",
+    "<|startoftranscript|>",
+    "<|en|>",
+    "<|de|>",
+    "<|translate|>",
+    "<|transcribe|>",
+    "<|startofprev|>",
+    "<|notimestamps|>",
+  ]
+  const times = Array.from({ length: seconds * 50 + 1 }, (_, i) => `<|${(i / 50).toFixed(2)}|>`)
+  const words = ["low", "middle", "high", "tief", "mittel", "hoch"]
+  const all = [...words, ...special, ...times]
+  return loadTokenizer(
+    {
+      version: "1.0",
+      added_tokens: [...special, ...times].map((content, i) => ({
+        id: words.length + i,
+        content,
+        special: true,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+      })),
+      normalizer: null,
+      pre_tokenizer: { type: "Whitespace" },
+      post_processor: null,
+      decoder: null,
+      model: { type: "WordLevel", vocab: Object.fromEntries(all.map((word, id) => [word, id])), unk_token: "low" },
+    },
+    { eos_token: "<|endoftext|>", unk_token: "low" },
+  )
+}
+
+describe("whisper", () => {
+  const seconds = 2
+  const preprocessor = { feature_size: 20, chunk_length: seconds, n_fft: 400, hop_length: 160, sampling_rate: 16000 }
+  const tokenizer = whisperTokenizer(seconds)
+  const id = (token: string): number => tokenizer.tokenId(token)!
+  let extractor: LogMelExtractor
+  let model: Model
+  let recognize: Pipeline<"automatic-speech-recognition">
+
+  beforeAll(async () => {
+    extractor = logMelExtractor(preprocessor)
+    model = whisper.build(
+      {
+        vocabulary: tokenizer.vocabularySize,
+        mels: 20,
+        soundContext: seconds * 50,
+        context: 32,
+        width: 48,
+        encoderLayers: 1,
+        decoderLayers: 1,
+        encoderHeads: 4,
+        decoderHeads: 4,
+        encoderInner: 96,
+        decoderInner: 96,
+        startToken: id("<|startoftranscript|>"),
+        endToken: id("<|endoftext|>"),
+        beginToken: id("<|endoftext|>"),
+        padToken: id("<|endoftext|>"),
+        deviation: 0.1,
+        dropout: 0,
+      },
+      { seed: 2 },
+    )
+    // each tone alone, with and without times, in English and translated; and two tones one after the other
+    const german: Readonly<Record<string, string>> = { low: "tief", middle: "mittel", high: "hoch" }
+    const lessons: { sound: Float32Array; text: string[] }[] = []
+    for (const [word, hertz] of Object.entries(pitches)) {
+      const sound = tone(hertz, seconds)
+      lessons.push({ sound, text: ["<|en|>", "<|transcribe|>", "<|notimestamps|>", word] })
+      lessons.push({ sound, text: ["<|de|>", "<|translate|>", "<|notimestamps|>", german[word]!] })
+      lessons.push({ sound, text: ["<|en|>", "<|transcribe|>", "<|0.00|>", word, "<|2.00|>"] })
+    }
+    const rows = lessons.map(({ text }) => ["<|startoftranscript|>", ...text, "<|endoftext|>"].map(id))
+    const decoderInputIds = rowsOf(
+      rows.map(row => row.slice(0, -1)),
+      id("<|endoftext|>"),
+    ).ids
+    const labels = rowsOf(
+      rows.map(row => row.slice(1).map((one, i) => (i < 1 ? one : one))),
+      -100,
+    ).ids
+    const input = extractor.extract(lessons.map(({ sound }) => sound))
+    expect(await learn(model, { input, options: { decoderInputIds, labels } }, 220, 4e-3)).toBeLessThan(0.35)
+    recognize = await pipeline("automatic-speech-recognition", { model, tokenizer, preprocessor })
+  })
+
+  test("writes what it hears, in the language asked for", async () => {
+    expect(await recognize(tone(300, 2), { language: "english" })).toEqual({ text: "low" })
+    expect((await recognize([tone(900, 2), tone(2400, 2)], { language: "en" })).map(one => one.text)).toEqual([
+      "middle",
+      "high",
+    ])
+    expect(await recognize(tone(2400, 2), { language: "german", task: "translate" })).toEqual({ text: "hoch" })
+  })
+
+  test("hears the language where none is given", async () => {
+    expect((await recognize(tone(900, 2))).text).toBe("middle")
+  })
+
+  test("long sound is read in windows, with times", async () => {
+    const sound = joined(tone(300, 2), tone(2400, 2), tone(900, 2))
+    const found = await recognize(sound, { return_timestamps: true, language: "english" })
+    expect(found.chunks!.map(({ text }) => text)).toEqual(["low", "high", "middle"])
+    expect(found.chunks!.map(({ timestamp }) => timestamp)).toEqual([
+      [0, 2],
+      [2, 4],
+      [4, 6],
+    ])
+    expect((await recognize(sound, { language: "english" })).text).toBe("low high middle")
+  })
+
+  test("sound at another rate is brought to the model's", async () => {
+    const samples = Float32Array.from({ length: 88200 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * 900 * i) / 44100))
+    expect((await recognize({ samplingRate: 44100, samples }, { language: "english" })).text).toBe("middle")
+  })
+
+  test("says what is wrong", async () => {
+    await expect(recognize(tone(300, 1), { language: "klingon" })).rejects.toThrow(/expected a language it knows/)
+    await expect(recognize(tone(300, 1), { chunk_length_s: 40 })).rejects.toThrow(/at most 2 seconds/)
+    await expect(recognize(tone(300, 1), { returnTimestamps: "word" })).rejects.toThrow(
+      /returnTimestamps true or false with whisper/,
+    )
+    await expect(recognize(new Float32Array())).rejects.toThrow(/sound/)
+    await expect(recognize(new Uint8Array([1, 2, 3]))).rejects.toThrow(/expected a WAV file/)
+  })
+})
+
+describe("wav2vec 2.0", () => {
+  const letters = ["<pad>", "<s>", "</s>", "<unk>", "|", "L", "M", "H"]
+  const tokenizer = loadTokenizer(
+    {
+      version: "1.0",
+      added_tokens: ["<pad>", "<s>", "</s>", "<unk>"].map((content, i) => ({
+        id: i,
+        content,
+        special: true,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+      })),
+      normalizer: null,
+      pre_tokenizer: null,
+      post_processor: null,
+      decoder: null,
+      model: {
+        type: "WordLevel",
+        vocab: Object.fromEntries(letters.map((letter, i) => [letter, i])),
+        unk_token: "<unk>",
+      },
+    },
+    { pad_token: "<pad>", unk_token: "<unk>" },
+  )
+  let recognize: Pipeline<"automatic-speech-recognition">
+  const sound = joined(tone(300, 0.5), tone(2400, 0.5))
+
+  beforeAll(async () => {
+    const model = wav2vec2.build(
+      {
+        vocabulary: letters.length,
+        width: 32,
+        layers: 1,
+        heads: 4,
+        inner: 64,
+        channels: [24, 24, 24],
+        kernels: [20, 10, 10],
+        strides: [16, 10, 4],
+        positionsKernel: 8,
+        positionsGroups: 4,
+        padToken: 0,
+        dropout: 0,
+        attentionDropout: 0,
+        innerDropout: 0,
+        finalDropout: 0,
+        layerDropout: 0,
+        hideSpans: false,
+        deviation: 0.1,
+      },
+      { seed: 3 },
+    )
+    const sounds = [
+      joined(tone(300, 0.5), tone(2400, 0.5)),
+      joined(tone(2400, 0.5), tone(900, 0.5)),
+      joined(tone(900, 0.5), tone(300, 0.5)),
+    ]
+    const texts = [
+      [5, 4, 7],
+      [7, 4, 6],
+      [6, 4, 5],
+    ]
+    const standard = sounds.map(one => {
+      const mean = one.reduce((a, b) => a + b, 0) / one.length
+      const deviation = Math.sqrt(one.reduce((a, b) => a + (b - mean) ** 2, 0) / one.length + 1e-7)
+      return one.map(x => (x - mean) / deviation)
+    })
+    const input = fromHost(Float32Array.from(standard.flatMap(one => [...one])), [3, 16000], "f32")
+    const labels = fromHost(Int32Array.from(texts.flat()), [3, 3], "i32")
+    expect(await learn(model, { input, options: { labels } }, 300, 3e-3)).toBeLessThan(1)
+    recognize = await pipeline("asr", { model, tokenizer })
+  })
+
+  test("names the letters it hears, as words, with times", async () => {
+    expect((await recognize(sound)).text).toBe("L H")
+    const { chunks } = await recognize(sound, { return_timestamps: "word" })
+    expect(chunks!.map(({ text }) => text)).toEqual(["L", "H"])
+    const [first, second] = chunks!
+    expect(first!.timestamp[1]!).toBeLessThanOrEqual(second!.timestamp[0])
+    expect(second!.timestamp[0]).toBeGreaterThan(0.3)
+  })
+
+  test("says what is wrong", async () => {
+    await expect(recognize(sound, { language: "english" })).rejects.toThrow(/expected no language/)
+    await expect(recognize(sound, { numBeams: 4 })).rejects.toThrow(/expected no numBeams/)
+    await expect(recognize(sound, { returnTimestamps: true })).rejects.toThrow(/"word" or "char"/)
+    await expect(recognize(sound, { chunkLengthS: 1, strideLengthS: 2 })).rejects.toThrow(/longer than twice/)
+  })
+})
