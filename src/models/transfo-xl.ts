@@ -176,9 +176,8 @@ export class TransformerXL extends LanguageModel {
       },
       this.dropout,
     ) // [B T D]
-    const output = { hidden, ...this.#score(hidden, ids, options) }
-    const mems = memories ? { mems: inputs.map((input, i) => this.#remembered(memories[i], input)) } : {}
-    return { ...withOutputs(output, outputs, this.depth), ...mems }
+    const output = withOutputs({ hidden, ...this.#score(hidden, ids, options) }, outputs, this.depth)
+    return memories ? { ...output, mems: inputs.map((input, i) => this.#remembered(memories[i], input)) } : output
   }
 
   /** The memories [B M D] of each block. */

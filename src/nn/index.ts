@@ -67,6 +67,7 @@ export {
 } from "./positions.ts"
 export { withRandom } from "./random.ts"
 export {
+  type DistanceAnswers,
   type DistanceTerms,
   type DistanceVectors,
   relativeShift,

@@ -19,10 +19,13 @@ import {
 import { formatShape } from "../tensor/shape.ts"
 import { softmaxOfSeen } from "./attention-kinds.ts"
 
+/** What queries [B H T K] ask the distances, [B H T S] with columns as the rows of positions; in place of positions where few queries make that cheaper. */
+export type DistanceAnswers = (queries: Tensor) => Tensor
+
 /** What Transformer-XL's attention is given besides queries, keys and values. */
 export interface DistanceTerms {
   /** [H S K]: projected positions, row p for the distance from the last query to key p (S - 1 - p without an offset: sinusoids of the form "reversed"). */
-  readonly positions: Tensor
+  readonly positions: Tensor | DistanceAnswers
   /** u [H K]: what every query asks the keys. */
   readonly contentBias: Tensor
   /** v [H K]: what every query asks the distances. */
@@ -52,13 +55,14 @@ export function transformerXLAttention(
   const { positions, contentBias, positionBias } = terms
   const [, H, , K] = q.shape as [number, number, number, number]
   const S = k.shape[2]!
-  if (formatShape(positions.shape) !== formatShape([H, S, K]))
+  if (typeof positions !== "function" && formatShape(positions.shape) !== formatShape([H, S, K]))
     throw new ShapeError(
       `transformerXLAttention: expected positions [H S K] = ${formatShape([H, S, K])}, but got ${formatShape(positions.shape)}`,
     )
   const everywhere = (bias: Tensor): Tensor => bias.reshape([1, H, 1, K])
   const scale = options.scale ?? K ** -0.5
-  const asked = relativeShift(matmul(q.add(everywhere(positionBias)), positions.transpose())) // [B H T S]
+  const answers = typeof positions === "function" ? positions : (x: Tensor) => matmul(x, positions.transpose())
+  const asked = relativeShift(answers(q.add(everywhere(positionBias)))) // [B H T S]
   return attention(q.add(everywhere(contentBias)), k, v, { causal: true, ...options, scale, bias: asked.mul(scale) })
 }
 

@@ -1,7 +1,7 @@
 // The blocks of Transformer-XL (Dai et al. 2019): attention by content and distance (relative-attention.ts) whose keys reach back into
 // memories of earlier segments.
 
-import { concat, fromHost, full, HeedError, type Parameter, type Tensor, ValueError } from "../tensor/index.ts"
+import { concat, fromHost, full, HeedError, matmul, type Parameter, type Tensor, ValueError } from "../tensor/index.ts"
 import type { LayerCache } from "./cache.ts"
 import { FeedForward } from "./feed-forward.ts"
 import type { Initializer } from "./initialize.ts"
@@ -121,7 +121,12 @@ export class TransformerXLAttention extends Module {
         )
       ;[k, v] = cache.extend(k, v, offset)
     }
-    const positions = this.distance.forward(distances).rearrange("S (H K) -> H S K", { H, K })
+    // few queries: cheaper than to project every distance is to bring them to the distances
+    const bring = (x: Tensor): Tensor => matmul(x, this.distance.weight.cast("f32").reshape([H, K, -1])) // [B H T D]
+    const positions =
+      q.shape[2]! < K
+        ? (x: Tensor) => matmul(bring(x), distances.transpose())
+        : this.distance.forward(distances).rearrange("S (H K) -> H S K", { H, K })
     const z = transformerXLAttention(
       q,
       k,
