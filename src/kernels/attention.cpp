@@ -126,7 +126,8 @@ template <bool Half> struct Forward {
         next_v.prefetch(i / ROWS * share, (i / ROWS + 1) * share);
         if (next >= all.to)
           for (int64_t r = i; r < i + real; r++) prefetch_row(row_of_z(b, h, first + r), p.V);
-        const Range seen = sight_of_strip(p, b, first + i, first + i + real, at, keys);
+        const int64_t from = first + i, to = from + real;
+        const Range seen = sight_of_strip(p, b, from, to, at, keys, far_sight(p, b, from, to, at, keys));
         if (seen.empty() || (p.additive() && !any_visible(p, b, h, first + i, real, {at + seen.from, at + seen.to}))) continue;
         strip(w, b, h, first, i, real, at, keys, seen);
       }

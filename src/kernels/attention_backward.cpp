@@ -153,9 +153,10 @@ template <bool Half> struct Backward {
         p.each_query_range(b, at, at + count, [&](Range range) {
           for (int64_t first = range.from; first < range.to; first += QUERIES) {
             const int64_t real = smaller(QUERIES, range.to - first);
-            const Range seen = sight_of_strip(p, b, first, first + real, at, count);
+            const bool far = far_sight(p, b, first, first + real, at, count);
+            const Range seen = sight_of_strip(p, b, first, first + real, at, count, far);
             if (seen.empty() || (p.additive() && !any_visible(p, b, h, first, real, {at + seen.from, at + seen.to}))) continue;
-            block(w, b, h, first, real, at, count, w.dk + (at - start) * width, w.dv + (at - start) * value_width);
+            block(w, b, h, first, real, at, count, far, w.dk + (at - start) * width, w.dv + (at - start) * value_width);
           }
         });
       }
@@ -199,7 +200,7 @@ template <bool Half> struct Backward {
   }
 
   // One block of queries meets one block of keys.
-  void block(const Work& w, int64_t b, int64_t h, int64_t first, int64_t real, int64_t at, int64_t count, float* dk,
+  void block(const Work& w, int64_t b, int64_t h, int64_t first, int64_t real, int64_t at, int64_t count, bool far, float* dk,
              float* dv) const {
     const int64_t strips = (real + ROWS - 1) / ROWS;
     constexpr int64_t groups = KEYS / GROUP;
@@ -207,7 +208,7 @@ template <bool Half> struct Backward {
     for (int64_t v = 0; v < groups; v++) from_strip[v] = strips, to_strip[v] = 0;
     for (int64_t i = 0; i < strips; i++) {
       const int64_t t = first + i * ROWS, n = smaller(ROWS, real - i * ROWS);
-      const Range seen = sight_of_strip(p, b, t, t + n, at, count);
+      const Range seen = sight_of_strip(p, b, t, t + n, at, count, far);
       if (seen.empty()) continue;
       const Range whole{seen.from / GROUP * GROUP, round_up(seen.to, GROUP)};
       for (int64_t v = whole.from / GROUP; v < whole.to / GROUP; v++) {

@@ -313,9 +313,14 @@ inline Sight sight(const Problem& p, int64_t b, int64_t t, int64_t at, int64_t k
   return marks[p.position(t)] ? Sight{all, all, nullptr} : Sight{near, all, marks + at};
 }
 
+// Whether marks let queries from..to-1 see more of a block of keys than the window does.
+inline bool far_sight(const Problem& p, int64_t b, int64_t from, int64_t to, int64_t at, int64_t keys) {
+  return p.marked && (!p.marks_in(b, from, to).empty() || !p.marks_in(b, at, at + keys).empty());
+}
+
 // Keys of a block that some query of a strip may see.
-inline Range sight_of_strip(const Problem& p, int64_t b, int64_t from, int64_t to, int64_t at, int64_t keys) {
-  return clip(p.marked ? p.limits(b, from, to) : p.keys(b, from, to), at, keys);
+inline Range sight_of_strip(const Problem& p, int64_t b, int64_t from, int64_t to, int64_t at, int64_t keys, bool far) {
+  return clip(far ? p.limits(b, from, to) : p.keys(b, from, to), at, keys);
 }
 
 }  // namespace streaming

@@ -1,7 +1,7 @@
 // Self- and cross-attention with grouped heads (Vaswani et al. 2017; Ainslie et al. 2023, GQA). Positions, masks and caches come in
 // from outside: attention itself knows none of their kinds.
 
-import { attention, HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+import { type AttentionPattern, attention, HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import { checkInteger } from "../tensor/shape.ts"
 import type { LayerCache } from "./cache.ts"
 import type { Initializer } from "./initialize.ts"
@@ -42,6 +42,8 @@ export interface SelfAttentionOptions extends AttentionShape {
   readonly causal?: boolean
   /** Only keys nearer than this are seen. */
   readonly window?: number
+  /** A sparse pattern instead: dilatedWindow, strided, fixed, blockSparse, … */
+  readonly pattern?: AttentionPattern
   /** true: one projection for queries, keys and values (`qkv`); false: three (`query`, `key`, `value`). Default true. */
   readonly fused?: boolean
 }
@@ -157,7 +159,7 @@ export class SelfAttention extends Module {
 
   forward(x: Tensor, context: AttentionContext = {}): Tensor {
     const { rotation, cache, offset } = context
-    const { causal = true, window } = this.#options
+    const { causal = true, window, pattern } = this.#options
     let [q, k, v] = this.#project(x, rotation) // [B T H K], k and v [B T G K]
     q = this.tap("q", headsFirst(q))
     k = this.tap("k", headsFirst(k))
@@ -174,6 +176,7 @@ export class SelfAttention extends Module {
     const sight = {
       causal,
       ...(window === undefined ? {} : { window }),
+      ...(pattern ? { pattern } : {}),
       ...(mask ? { mask } : {}),
       ...(first ? { offset: first } : {}),
     }
