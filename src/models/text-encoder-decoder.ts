@@ -115,9 +115,10 @@ function stack(
   })
 }
 
+/** Rows of the tokens, scaled; embeddings in their place pass as they are. */
 function tokensOf({ config }: TextParts, tokens: Embedding, ids: Tensor): Tensor {
   const x = embedded(tokens, ids)
-  return config.scaleEmbedding ? x.mul(Math.sqrt(config.width)) : x
+  return config.scaleEmbedding && ids.dtype === "i32" ? x.mul(Math.sqrt(config.width)) : x
 }
 
 /** Ids i32 [B S] through the encoder -> [B S D]. */

@@ -25,11 +25,18 @@ export function positionsBesidePadding(ids: Tensor, padding: number): Tensor {
  */
 export type SinusoidForm = "halves" | "interleaved" | "stretched" | "reversed"
 
+/** A table is made at once: a hostile configuration must not fill the memory with it. */
+const mostSinusoids = 2 ** 28
+
 /** Sinusoids of positions 0 .. count-1, f32 [count width]. Throws ValueError for an odd width. */
 export function sinusoids(count: number, width: number, form: SinusoidForm = "interleaved"): Tensor {
   checkInteger("sinusoids", "the count", count, 1)
   checkInteger("sinusoids", "the width", width, 4)
   if (width % 2 !== 0) throw new ValueError(`sinusoids: expected an even width, but got ${width}`)
+  if (count * width > mostSinusoids)
+    throw new ValueError(
+      `sinusoids: expected at most ${mostSinusoids} numbers, but got ${count} positions of width ${width}`,
+    )
   if (!["halves", "interleaved", "stretched", "reversed"].includes(form))
     throw new ValueError(`sinusoids: expected halves, interleaved, stretched or reversed, but got ${String(form)}`)
   const half = width / 2
@@ -160,7 +167,10 @@ export class RelativeBias extends Module {
   }
 
   forward(T: number, S: number, offset?: Tensor): Tensor {
-    const rows = this.rows.forward(relativeBuckets(distances(T, S, offset), this.#options)) // [T S H]
-    return rows.rearrange("T S H -> 1 H T S")
+    // a row for each distance that occurs; queries see windows of it that begin one later the earlier they stand: [T S] is never in memory
+    const first = offset ? offset.reshape([]).neg() : 0
+    const relative = arange(1 - T, S).add(first) // [T+S-1]
+    const rows = this.rows.forward(relativeBuckets(relative, this.#options)) // [T+S-1 H]
+    return rows.transpose().contiguous().windows(1, S).flip(1).unsqueeze(0)
   }
 }

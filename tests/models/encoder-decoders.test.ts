@@ -28,7 +28,7 @@ import {
 } from "../../src/models/index.ts"
 import { withRandom } from "../../src/nn/index.ts"
 import { compile, evaluateOn, read, scalar } from "../../src/runtime/index.ts"
-import { fromHost, grad, type HostArray, randomKey, type Tensor } from "../../src/tensor/index.ts"
+import { embedding, fromHost, grad, type HostArray, randomKey, type Tensor } from "../../src/tensor/index.ts"
 import { hubConfigs } from "./hub-configs.ts"
 
 const ids = (...rows: number[][]): Tensor =>
@@ -516,6 +516,21 @@ describe("bad input", () => {
     const memory = model.remember(model.encode(source).hidden)
     expect(() => model.decode(target, { memory: memory.slice(1) })).toThrow(/one for each of 2 blocks, but got 1/)
     expect(() => model.decode(target, { memory, memoryMask: ids([1, 1]) })).toThrow(/memoryMask: expected \[2 5\]/)
+  })
+
+  test("embeddings stand in for ids, as they are", async () => {
+    const scaled = await reopened(small.mbart!())
+    const tokens = scaled.state().get("tokens.weight")!
+    const rows = embedding(tokens, source).mul(4) // √16
+    const [a, b] = await compute(
+      (scaled as EncoderDecoder).encode(source).hidden,
+      (scaled as EncoderDecoder).encode(rows).hidden,
+    )
+    expect(largestDifference(a!, b!)).toBeLessThan(1e-6)
+  })
+
+  test("tables that would fill the memory are refused", () => {
+    expect(() => pegasus.build({ ...text, context: 10 ** 12 })).toThrow(/sinusoids: expected at most/)
   })
 
   test("T5 reads more tokens than it was trained on", async () => {
