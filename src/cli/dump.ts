@@ -4,7 +4,7 @@ import type { Command } from "commander"
 import { z } from "zod"
 import { declare, option } from "../config/index.ts"
 import { TokenDataset, worldWords } from "../data/index.ts"
-import type { LanguageModel } from "../models/index.ts"
+import { type LanguageModel, languageModel } from "../models/index.ts"
 import { compile, dumpTo } from "../runtime/index.ts"
 import { fromHost, type Tensor } from "../tensor/index.ts"
 import { train } from "../train/index.ts"
@@ -37,7 +37,9 @@ export function registerDump(command: Command): void {
     chooseMachine(flags)
     refuseShape(folder, flags)
     const model =
-      folder === undefined ? makeModel(shape, worldWords().length, context, 1) : (await openModel(folder)).model
+      folder === undefined
+        ? makeModel(shape, worldWords().length, context, 1)
+        : languageModel("dump", (await openModel(folder)).model)
     model.adoptNames()
     dumpTo({ kinds: new Set(show === "both" ? ["graph", "program"] : [show]), write: text => console.log(`${text}\n`) })
     try {

@@ -2,8 +2,8 @@
 
 import { readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { folderReader, openRun } from "../files/index.ts"
-import { type LanguageModel, languageModel, loadModel } from "../models/index.ts"
+import { folderReader, isModelName, openRun, resolveModel } from "../files/index.ts"
+import { loadModel, type Model } from "../models/index.ts"
 import { openTokenizer as openFolderTokenizer, type Tokenizer } from "../text/index.ts"
 import { CommandError } from "./terminal.ts"
 
@@ -12,7 +12,7 @@ export const runsFolder = "runs"
 
 /** A model and what belongs to it. */
 export interface OpenedModel {
-  readonly model: LanguageModel
+  readonly model: Model
   readonly tokenizer: Tokenizer
   /** The Hugging Face folder it was read from. */
   readonly folder: string
@@ -55,9 +55,10 @@ async function locate(folder: string): Promise<{ folder: string; name: string }>
     )
   }
   if (await isThere(join(folder, "config.json"))) return { folder, name: folder }
+  if (isModelName(folder) && !(await isThere(folder))) return { folder: await resolveModel(folder), name: folder }
   const newest = await newestRun()
   throw new CommandError(
-    `--model: expected a run folder or a Hugging Face folder, but ${folder} is ${(await isThere(folder)) ? "neither" : "not there"}`,
+    `--model: expected a run folder, a Hugging Face folder or org/name of the hub, but ${folder} is ${(await isThere(folder)) ? "neither" : "not there"}`,
     newest ? `the newest run is ${newest}` : "train one: heed train",
   )
 }
@@ -68,6 +69,6 @@ export async function openModel(folder?: string): Promise<OpenedModel> {
   if (wanted === null)
     throw new CommandError("--model: expected a folder, but got none, and there is no run yet", "train one: heed train")
   const found = await locate(wanted)
-  const model = languageModel("--model", await loadModel(found.folder))
+  const model = await loadModel(found.folder)
   return { model, tokenizer: await openTokenizer(found.folder), ...found }
 }

@@ -19,7 +19,7 @@ import { checkIds, checkOptions, maskOf, positionsOf } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
 import { kinds, sharedOptions } from "./published.ts"
-import { stacked, type WeightRule } from "./weights.ts"
+import { stacked, type WeightRule } from "./weight-names.ts"
 
 /** What a tower gives. */
 export interface ClipTowerOutput extends ModelOutput {

@@ -6,7 +6,7 @@ import { Initializer, type InitializerOptions } from "../nn/index.ts"
 import { HeedError, ValueError } from "../tensor/index.ts"
 import type { Model } from "./model.ts"
 import { type Codec, checkFixed, fixedKeys, harmlessKeys } from "./published.ts"
-import type { WeightTable } from "./weights.ts"
+import type { WeightTable } from "./weight-names.ts"
 
 /** A configuration as it stands in config.json. */
 export type PublishedConfig = Readonly<Record<string, unknown>>

@@ -8,7 +8,7 @@ import { defineModel } from "./definition.ts"
 import { type EncoderHead, MaskedHead, Pooler, SequenceHead, SpanHead, TokenHead } from "./encoder-heads.ts"
 import { activationCodec, classifierOptions, kinds, sharedOptions } from "./published.ts"
 import { checkHeads, checkPadding, countedPositions, oldNormNames, TextEncoder } from "./text-encoder.ts"
-import { stacked, type WeightRule } from "./weights.ts"
+import { stacked, type WeightRule } from "./weight-names.ts"
 
 const epsilon = 1e-12
 

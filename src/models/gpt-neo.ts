@@ -23,7 +23,7 @@ import { type CacheRequest, LanguageModel, type LanguageOutput } from "./languag
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
 import { activationCodec, type Codec, classifierOptions, kinds, sharedOptions } from "./published.ts"
-import { stacked } from "./weights.ts"
+import { stacked } from "./weight-names.ts"
 
 const config = declare(
   {

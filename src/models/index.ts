@@ -123,16 +123,13 @@ export { ViT, type ViTConfig, vit } from "./vit.ts"
 export { Wav2Vec2, wav2vec2 } from "./wav2vec2.ts"
 export type { Wav2Vec2Config } from "./wav2vec2-config.ts"
 export {
-  type LoadOptions,
-  loadWeights,
   type PublishedPart,
   publishedParts,
-  publishedWeights,
   type RowPart,
   stacked,
   type WeightMark,
   type WeightRule,
-  type WeightSource,
   type WeightTable,
-} from "./weights.ts"
+} from "./weight-names.ts"
+export { type LoadOptions, loadWeights, publishedWeights, type WeightSource } from "./weights.ts"
 export { Whisper, type WhisperConfig, whisper } from "./whisper.ts"

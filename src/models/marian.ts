@@ -10,7 +10,7 @@ import { shiftRight } from "./encoder-decoder.ts"
 import { activationCodec } from "./published.ts"
 import { TextEncoderDecoder, type TextForm } from "./text-encoder-decoder.ts"
 import { checkText, sharedTokenRules, textDefinition, textOptions, textRules } from "./text-encoder-decoder-config.ts"
-import type { WeightTable } from "./weights.ts"
+import type { WeightTable } from "./weight-names.ts"
 
 const config = declare(
   {

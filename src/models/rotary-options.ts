@@ -5,7 +5,7 @@ import { option, type ValuesOf } from "../config/index.ts"
 import type { Activation } from "../nn/index.ts"
 import { ValueError } from "../tensor/index.ts"
 import { activationCodec, type Codec, classifierOptions, kinds, ropeScalingCodec, sharedOptions } from "./published.ts"
-import { stacked, type WeightTable } from "./weights.ts"
+import { stacked, type WeightTable } from "./weight-names.ts"
 
 /** Values of options that are left out, as a family publishes them. */
 export interface RotaryDefaults {

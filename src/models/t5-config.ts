@@ -5,7 +5,7 @@ import { declare, option, type ValuesOf } from "../config/index.ts"
 import { ValueError } from "../tensor/index.ts"
 import type { PublishedConfig } from "./definition.ts"
 import { activationCodec, kinds, sharedOptions } from "./published.ts"
-import { stacked, type WeightRule, type WeightTable } from "./weights.ts"
+import { stacked, type WeightRule, type WeightTable } from "./weight-names.ts"
 
 /** The options. */
 export const t5Options = declare(

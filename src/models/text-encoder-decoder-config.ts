@@ -5,7 +5,7 @@ import { option } from "../config/index.ts"
 import type { Activation } from "../nn/index.ts"
 import { ValueError } from "../tensor/index.ts"
 import { activationCodec, kinds, sharedOptions } from "./published.ts"
-import { stacked, type WeightTable } from "./weights.ts"
+import { stacked, type WeightTable } from "./weight-names.ts"
 
 /** What the families' defaults differ in. */
 interface TextDefaults {

@@ -17,7 +17,7 @@ import { describeModel } from "./language-model.ts"
 import { Model, type OutputRequest } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
 import { classifierOptions, kinds, sharedOptions } from "./published.ts"
-import { stacked, type WeightRule } from "./weights.ts"
+import { stacked, type WeightRule } from "./weight-names.ts"
 
 /** What a text encoder's blocks are called with besides the stream, and how its inner values are given. */
 export interface EncoderReading<O extends EncoderOptions = EncoderOptions> {

@@ -12,7 +12,7 @@ import { checkOptions } from "./inputs.ts"
 import { type CacheRequest, describeModel, LanguageModel } from "./language-model.ts"
 import type { ForwardOptions, Model } from "./model.ts"
 import { kinds } from "./published.ts"
-import type { WeightRule, WeightTable } from "./weights.ts"
+import type { WeightRule, WeightTable } from "./weight-names.ts"
 
 const partSchema = z.looseObject({ family: z.string() })
 

@@ -21,7 +21,7 @@ import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
 import { activationCodec, classifierOptions, kinds, sharedOptions } from "./published.ts"
 import { checkHeads } from "./text-encoder.ts"
-import { stacked, type WeightRule } from "./weights.ts"
+import { stacked, type WeightRule } from "./weight-names.ts"
 
 const architectures = { classification: "ViTForImageClassification", pooled: "ViTModel", none: "ViTEncoder" } as const
 

@@ -6,7 +6,7 @@ import { ValueError } from "../tensor/index.ts"
 import { activationCodec, kinds, sharedOptions } from "./published.ts"
 import { harmlessSpanKeys, spanOptions } from "./speech-options.ts"
 import { checkHeads } from "./text-encoder.ts"
-import { stacked, type WeightTable } from "./weights.ts"
+import { stacked, type WeightTable } from "./weight-names.ts"
 
 const sizes = z.array(kinds.count).min(1).max(64)
 const rate = (help: string, alias: string) => option(kinds.rate, help, { default: 0.1, alias })

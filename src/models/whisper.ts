@@ -33,7 +33,7 @@ import type { ForwardOptions } from "./model.ts"
 import { kinds } from "./published.ts"
 import { harmlessSpanKeys, hideSpans, spanOptions } from "./speech-options.ts"
 import { checkText, textDefinition, textOptions } from "./text-encoder-decoder-config.ts"
-import type { WeightTable } from "./weights.ts"
+import type { WeightTable } from "./weight-names.ts"
 
 const config = declare(
   {

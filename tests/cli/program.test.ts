@@ -76,7 +76,9 @@ describe("refusals", () => {
 
   test("a model that is not there", async () => {
     const { err, code } = await heed("generate", "--model", "no/such/folder")
-    expect(err).toContain("expected a run folder or a Hugging Face folder, but no/such/folder is not there")
+    expect(err).toContain(
+      "expected a run folder, a Hugging Face folder or org/name of the hub, but no/such/folder is not there",
+    )
     expect(code).toBe(1)
   })
 })
