@@ -1,6 +1,7 @@
 // Transformer-XL: segments, caches, padding and the adaptive softmax, beside the golden numbers.
 
 import { describe, expect, test } from "vitest"
+import { generateIds } from "../../src/generate/index.ts"
 import {
   loadWeights,
   type ModelFamily,
@@ -205,6 +206,17 @@ describe.each(devices)("%s", device => {
     }
     expectClose(found, whole, 1e-4)
     expect(step.programs().size).toBe(1)
+  })
+
+  test("prompts of different lengths are continued as each is alone, with and without a cache", async () => {
+    const model = kinds[1]![1]()
+    const options = { maxNewTokens: 9, doSample: false, padTokenId: 0, device }
+    const prompts = [row.slice(0, 5), row.slice(6)]
+    const written = async (of: number[][], more: object = {}): Promise<number[][]> =>
+      (await generateIds(model, of, { ...options, ...more })).sequences.map(sequence => [...sequence].slice(-9))
+    const both = await written(prompts)
+    expect(both).toEqual([...(await written(prompts.slice(0, 1))), ...(await written(prompts.slice(1)))])
+    expect(await written(prompts, { useCache: false })).toEqual(both)
   })
 
   test("a training step lowers the loss", async () => {
