@@ -34,7 +34,7 @@ function open(opened: Opened): ImageClassification {
     refuseModel(name, model, "a model that classifies pictures")
   const labels = labelsOf(model)
   const processor = pictureProcessor(preprocessor ?? {})
-  const forward = compile((pixels: Tensor) => model.forward(pixels).logits!, run)
+  const forward = compile((pixels: Tensor) => model.eval().forward(pixels).logits!, run)
 
   const answer = async (inputs: ImageSource | readonly ImageSource[], given: CallOptions = {}): Promise<unknown> => {
     const { list, single } = listOf(name, inputs)

@@ -12,6 +12,7 @@ export {
   trainingOptions,
 } from "./config.ts"
 export * from "./events.ts"
+export { type Lesson, type LessonTensors, lessonTensors, modelLoss, type Rows } from "./lesson.ts"
 export { type TrainOptions, train } from "./loop.ts"
 export { type LanguageMetrics, languageMetrics, Pace, type TextSize, textSize } from "./metrics.ts"
 export { causalLanguageModelling, ignoredTarget, type Objective } from "./objective.ts"
@@ -26,3 +27,4 @@ export {
 export * from "./optimizers/index.ts"
 export { checkSchedule, type ScheduleName, type ScheduleOptions, scheduleFactor, scheduleNames } from "./schedule.ts"
 export { type Evaluation, evaluation, type StepResult, type TrainingStep, trainingStep } from "./step.ts"
+export { type TrainOnEvent, type TrainOnOptions, trainOn, trainOnOptions } from "./train-on.ts"

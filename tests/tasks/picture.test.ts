@@ -57,6 +57,12 @@ describe("image-classification", () => {
     expect(all.map(one => one.map(({ label }) => label))).toEqual([["red"], ["blue"]])
   })
 
+  test("a model that was left in training answers without dropout", async () => {
+    const model = vit.build({ ...shape, dropout: 0.5, labels: names }, { seed: 1 }).train()
+    const left = await pipeline("image-classification", { model, preprocessor })
+    expect(await left(picture("green"))).toEqual(await left(picture("green")))
+  })
+
   test("says what is wrong with pictures", async () => {
     await expect(classify(new Uint8Array([1, 2, 3]))).rejects.toThrow(/picture/)
     await expect(classify(new Uint8Array())).rejects.toThrow(/is empty/)
