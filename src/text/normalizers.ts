@@ -88,14 +88,28 @@ function eachCharacter(text: string, visit: (character: string, from: number, to
   }
 }
 
+const [asItIs, asBlank, leftOut] = [1, 2, 3]
+const cleanings = new Uint8Array(0x10000) // of characters of the basic plane; 0: not looked at yet
+
+function cleaningOf(character: string): number {
+  const unit = character.charCodeAt(0)
+  const known = character.length === 1 ? cleanings[unit]! : 0
+  if (known !== 0) return known
+  let found = asItIs
+  if (character === "\t" || character === "\n" || character === "\r") found = asBlank
+  else if (character === "\ufffd" || control.test(character)) found = leftOut
+  else if (blank.test(character)) found = asBlank
+  if (character.length === 1) cleanings[unit] = found
+  return found
+}
+
 /** Control characters out, every blank a space. */
 function cleanText(text: AlignedText): AlignedText {
   const out = new Rewriting(text)
   eachCharacter(text.text, (character, from, to) => {
-    if (character === "\t" || character === "\n" || character === "\r") out.put(" ", from, to)
-    else if (character === "\ufffd" || control.test(character)) return
-    else if (blank.test(character)) out.put(" ", from, to)
-    else out.keep(from, to)
+    const kind = cleaningOf(character)
+    if (kind === asBlank) out.put(" ", from, to)
+    else if (kind === asItIs) out.keep(from, to)
   })
   return out.finish()
 }

@@ -26,11 +26,11 @@ import {
   type TokenizerConfiguration,
   type TokenizerJson,
 } from "./tokenizer.ts"
-import type { PieceTokens } from "./vocabulary-models.ts"
+import { type PieceTokens, pieceTokens } from "./vocabulary-models.ts"
 
 /** What a chunk or a piece became, so that it is computed once. `words` counts the words in it. */
 interface Known extends PieceTokens {
-  readonly words: Int32Array | null
+  readonly words: ArrayLike<number> | null
   readonly count: number
 }
 
@@ -269,20 +269,20 @@ export class PipelineTokenizer implements Tokenizer {
   }
 
   private encodeChunk(chunk: string): Known {
-    const [ids, starts, ends, words] = [new IdList(), new IdList(), new IdList(), new IdList()]
+    const [ids, starts, ends, words]: number[][] = [[], [], [], []]
     let count = 0
     const { normalizer, splitting, read } = this.parts
     for (const piece of splitting.split(normalizer(original(chunk)), false)) {
       const tokens = read.model.encode(piece.text)
-      ids.append(tokens.ids)
       for (let i = 0; i < tokens.ids.length; i++) {
-        starts.push(startOf(piece, tokens.starts[i]!))
-        ends.push(endOf(piece, tokens.ends[i]!))
-        words.push(count)
+        ids!.push(tokens.ids[i]!)
+        starts!.push(startOf(piece, tokens.starts[i]!))
+        ends!.push(endOf(piece, tokens.ends[i]!))
+        words!.push(count)
       }
       count++
     }
-    return { ids: ids.take(), starts: starts.take(), ends: ends.take(), words: words.take(), count }
+    return { ...pieceTokens(ids!, starts!, ends!), words: words!, count }
   }
 
   private known(text: string, compute: (text: string) => Known): Known {

@@ -4,9 +4,9 @@ import { TextError } from "./errors.ts"
 
 /** The tokens of one piece: their ids, and the code units of the piece that each stands for. */
 export interface PieceTokens {
-  readonly ids: Int32Array
-  readonly starts: Int32Array
-  readonly ends: Int32Array
+  readonly ids: ArrayLike<number>
+  readonly starts: ArrayLike<number>
+  readonly ends: ArrayLike<number>
 }
 
 /** Turns a piece into tokens. */
@@ -16,7 +16,7 @@ export interface PieceModel {
 
 /** Tokens of a piece from lists. */
 export function pieceTokens(ids: ArrayLike<number>, starts: ArrayLike<number>, ends: ArrayLike<number>): PieceTokens {
-  return { ids: Int32Array.from(ids), starts: Int32Array.from(starts), ends: Int32Array.from(ends) }
+  return { ids, starts, ends }
 }
 
 /** The id of the unknown token, or an error that shows what is unknown. */
