@@ -247,6 +247,7 @@ export const whisper = defineModel({
   harmless: [
     ...textDefinition.harmless,
     ...harmlessSpanKeys,
+    "forced_decoder_ids", // of generation
     "median_filter_width", // of word timestamps
     "classifier_proj_size", // of a classifier of sounds, as the next
     "use_weighted_layer_sum",

@@ -196,3 +196,104 @@ describe("Whisper", () => {
     expect((await loadModel(folder)).config).toEqual(model.config)
   })
 })
+
+describe("configurations as they are published", () => {
+  test("whisper-tiny", () => {
+    const published = {
+      _name_or_path: "openai/whisper-tiny",
+      activation_dropout: 0,
+      activation_function: "gelu",
+      architectures: ["WhisperForConditionalGeneration"],
+      attention_dropout: 0,
+      begin_suppress_tokens: [220, 50257],
+      bos_token_id: 50257,
+      d_model: 384,
+      decoder_attention_heads: 6,
+      decoder_ffn_dim: 1536,
+      decoder_layerdrop: 0,
+      decoder_layers: 4,
+      decoder_start_token_id: 50258,
+      dropout: 0,
+      encoder_attention_heads: 6,
+      encoder_ffn_dim: 1536,
+      encoder_layerdrop: 0,
+      encoder_layers: 4,
+      eos_token_id: 50257,
+      forced_decoder_ids: [[1, 50259]],
+      init_std: 0.02,
+      is_encoder_decoder: true,
+      max_length: 448,
+      max_source_positions: 1500,
+      max_target_positions: 448,
+      model_type: "whisper",
+      num_hidden_layers: 4,
+      num_mel_bins: 80,
+      pad_token_id: 50257,
+      scale_embedding: false,
+      suppress_tokens: [1, 2, 7],
+      torch_dtype: "float32",
+      transformers_version: "4.27.0.dev0",
+      use_cache: true,
+      vocab_size: 51865,
+    }
+    const model = whisper.build(whisper.readConfig(published))
+    // the published file has 37.8 million weights, the encoder's positions among them
+    expect(model.parameterCount() + 1500 * 384).toBe(37_760_640)
+  })
+
+  test("wav2vec2-base-960h", () => {
+    const published = {
+      activation_dropout: 0.1,
+      apply_spec_augment: true,
+      architectures: ["Wav2Vec2ForCTC"],
+      attention_dropout: 0.1,
+      bos_token_id: 1,
+      codevector_dim: 256,
+      contrastive_logits_temperature: 0.1,
+      conv_bias: false,
+      conv_dim: [512, 512, 512, 512, 512, 512, 512],
+      conv_kernel: [10, 3, 3, 3, 3, 2, 2],
+      conv_stride: [5, 2, 2, 2, 2, 2, 2],
+      ctc_loss_reduction: "sum",
+      ctc_zero_infinity: false,
+      diversity_loss_weight: 0.1,
+      do_stable_layer_norm: false,
+      eos_token_id: 2,
+      feat_extract_activation: "gelu",
+      feat_extract_dropout: 0,
+      feat_extract_norm: "group",
+      feat_proj_dropout: 0.1,
+      feat_quantizer_dropout: 0,
+      final_dropout: 0.1,
+      gradient_checkpointing: false,
+      hidden_act: "gelu",
+      hidden_dropout: 0.1,
+      hidden_dropout_prob: 0.1,
+      hidden_size: 768,
+      initializer_range: 0.02,
+      intermediate_size: 3072,
+      layer_norm_eps: 1e-5,
+      layerdrop: 0.1,
+      mask_feature_length: 10,
+      mask_feature_prob: 0,
+      mask_time_length: 10,
+      mask_time_prob: 0.05,
+      model_type: "wav2vec2",
+      num_attention_heads: 12,
+      num_codevector_groups: 2,
+      num_codevectors_per_group: 320,
+      num_conv_pos_embedding_groups: 16,
+      num_conv_pos_embeddings: 128,
+      num_feat_extract_layers: 7,
+      num_hidden_layers: 12,
+      num_negatives: 100,
+      pad_token_id: 0,
+      proj_codevector_dim: 256,
+      transformers_version: "4.7.0.dev0",
+      vocab_size: 32,
+    }
+    const model = wav2vec2.build(wav2vec2.readConfig(published))
+    expect(model.parameterCount()).toBe(94_396_320)
+    expect(model.frames(16000)).toBe(49)
+  })
+})
