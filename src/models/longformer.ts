@@ -94,14 +94,14 @@ const reaches = ({ window, layers }: LongformerConfig): number[] =>
   (typeof window === "number" ? new Array<number>(layers).fill(window) : window).map(w => w / 2)
 
 /** Longformer with a head. */
-export class Longformer extends TextEncoder {
+export class Longformer extends TextEncoder<LongformerOptions, LongformerOutput> {
   readonly family = "longformer"
   readonly config: LongformerConfig
   readonly embeddings: TokenEmbeddings
   readonly blocks: readonly PostNormBlock[]
   readonly pooler: Pooler | null
   readonly head: EncoderHead | null
-  protected override readonly reading: EncoderReading<LongformerOptions>
+  protected override readonly reading: EncoderReading<LongformerOptions, LongformerOutput>
 
   constructor(config: LongformerConfig, init: Initializer) {
     super()
@@ -167,11 +167,11 @@ function block(config: LongformerConfig, init: Initializer, reach: number): Post
 function contextOf(ids: Tensor, { attentionMask, globalAttentionMask, globalTokens }: LongformerOptions): BlockContext {
   const [B, T] = ids.shape as [number, number]
   const mask = attentionMask ? keyMask("attentionMask", attentionMask, B, T) : null
-  const most = globalAttentionMask ? (globalTokens ?? countOf(globalAttentionMask)) : 0
   if (globalAttentionMask && formatShape(globalAttentionMask.shape) !== formatShape([B, T]))
     throw new ShapeError(
       `globalAttentionMask: expected ${formatShape([B, T])}, but got ${formatShape(globalAttentionMask.shape)}`,
     )
+  const most = globalAttentionMask ? (globalTokens ?? countOf(globalAttentionMask)) : 0
   if (most === 0) return mask ? { mask } : {}
   const wanted = globalAttentionMask!.ne(0)
   const marks = mask ? wanted.and(mask.reshape([B, T])) : wanted

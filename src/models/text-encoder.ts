@@ -20,21 +20,24 @@ import { classifierOptions, kinds, sharedOptions } from "./published.ts"
 import { stacked, type WeightRule } from "./weight-names.ts"
 
 /** What a text encoder's blocks are called with besides the stream, and how its inner values are given. */
-export interface EncoderReading<O extends EncoderOptions = EncoderOptions> {
+export interface EncoderReading<O extends EncoderOptions, R extends EncoderOutput> {
   /** Options of a call that it uses. */
   readonly takes: readonly (keyof O & string)[]
   context(ids: Tensor, options: O): BlockContext
-  inner(output: EncoderOutput, context: BlockContext, outputs: OutputRequest | undefined, depth: number): EncoderOutput
+  inner(output: EncoderOutput, context: BlockContext, outputs: OutputRequest | undefined, depth: number): R
 }
 
-const plainReading: EncoderReading = {
+const plainReading = <O extends EncoderOptions, R extends EncoderOutput>(): EncoderReading<O, R> => ({
   takes: [],
   context: maskOf,
-  inner: (output, _, outputs, depth) => withOutputs(output, outputs, depth),
-}
+  inner: (output, _, outputs, depth) => withOutputs(output as R, outputs, depth),
+})
 
-/** A model that reads text in both directions. */
-export abstract class TextEncoder extends Model {
+/** A model that reads text in both directions. O, R: further options and outputs, of encoders whose `reading` has them. */
+export abstract class TextEncoder<
+  O extends EncoderOptions = EncoderOptions,
+  R extends EncoderOutput = EncoderOutput,
+> extends Model {
   /** Tokens it can read at once. */
   abstract readonly context: number
   abstract readonly embeddings: TokenEmbeddings
@@ -42,7 +45,7 @@ export abstract class TextEncoder extends Model {
   /** One vector for the whole input, of models that have one. */
   abstract readonly pooler: Pooler | null
   abstract readonly head: EncoderHead | null
-  protected readonly reading: EncoderReading = plainReading
+  protected readonly reading: EncoderReading<O, R> = plainReading()
   /** Positions that are counted where none are given, i32 [T] or [B T]. */
   protected abstract positions(ids: Tensor): Tensor
 
@@ -51,7 +54,7 @@ export abstract class TextEncoder extends Model {
   }
 
   /** Token ids i32 [B T], or embeddings f32 [B T D] -> the stream, scores of the head, and what else was asked for. */
-  forward(ids: Tensor, options: EncoderOptions = {}): EncoderOutput {
+  forward(ids: Tensor, options = {} as O): R {
     const segments = this.embeddings.segments ? (["tokenTypeIds"] as const) : []
     const { reading, head } = this
     const taken = [
