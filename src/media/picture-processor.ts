@@ -19,6 +19,14 @@ const pictureOptions = declare(
       "the size: pixels of both edges, { height, width } or { shortest_edge }",
       { default: { height: 224, width: 224 } },
     ),
+    defaultToSquare: option(
+      z.boolean().nullable(),
+      "whether one size is that of both edges; as in its family where null",
+      {
+        default: null,
+      },
+    ),
+    dataFormat: option(z.literal("channels_first"), "how pixels of the result lie", { default: "channels_first" }),
     resampling: option(
       z.number().int().min(0).max(5),
       "filter: 0 nearest, 1 lanczos, 2 bilinear, 3 bicubic, 4 box, 5 hamming",
@@ -89,7 +97,7 @@ export function pictureProcessor(published: Readonly<Record<string, unknown>> = 
     process: images => {
       if (!Array.isArray(images) || images.length === 0)
         throw new MediaError("pictures: expected a list of pictures, but got none", "pass [image]")
-      const ready = images.map(image => prepared(image, options, isClip))
+      const ready = images.map(image => prepared(image, options, !(options.defaultToSquare ?? !isClip)))
       const { width, height } = ready[0]!
       for (const [i, one] of ready.entries())
         if (one.width !== width || one.height !== height)

@@ -1,6 +1,10 @@
 // preprocessor_config.json: keys that say who wrote it and for whom, not what is computed.
 
 const remarks = new Set([
+  "return_tensors",
+  "device",
+  "disable_grouping",
+  "input_data_format",
   "processor_class",
   "feature_extractor_type",
   "image_processor_type",

@@ -101,6 +101,9 @@ describe("pictureProcessor", () => {
     const short = await both({ ...clip, size: 8 })
     expect(short).toEqual(await both({ ...clip, size: { shortest_edge: 8 }, crop_size: { height: 5, width: 5 } }))
     expect(short.shape).toEqual([1, 3, 5, 5])
+    const fast = { image_processor_type: "ViTImageProcessorFast", data_format: "channels_first", device: null }
+    expect((await both({ ...fast, size: 8 })).shape).toEqual([1, 3, 8, 8])
+    expect((await both({ ...fast, size: 8, default_to_square: false })).shape).toEqual([1, 3, 8, 12])
   })
 
   test("steps can be left out", async () => {
