@@ -5,6 +5,8 @@ import { tmpdir } from "node:os"
 import { dirname, join, relative, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, describe, expect, test, vi } from "vitest"
+import { findTask } from "../src/tasks/index.ts"
+import { folderNames, makeFolder } from "./tasks/folders.ts"
 
 const root = resolve(import.meta.dirname, "..")
 const packed = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
@@ -28,7 +30,16 @@ const pages = [join(root, "README.md"), ...pagesUnder(join(root, "docs"))].map(p
 const folder = mkdtempSync(join(tmpdir(), "heed-documents-"))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** The code with its imports led to the sources, and example paths ("path/to/gpt2") to the folders of golden models. */
+const made = new Map<string, Promise<string>>()
+
+/** Makes the small models with random weights that code names ("path/to/sentiment"); golden models are there already. */
+async function makeFolders(code: string): Promise<void> {
+  for (const [, name] of code.matchAll(/path\/to\/([\w.-]+)/g))
+    if (folderNames.includes(name!) && !made.has(name!)) made.set(name!, makeFolder(name!, join(folder, "path", "to")))
+  await Promise.all(made.values())
+}
+
+/** The code with its imports led to the sources, and example paths ("path/to/gpt2") to the folders of golden or small models. */
 function runnable(code: string): string {
   const source = (door: string): string =>
     pathToFileURL(join(root, "src", door === "heed" ? "index.ts" : `${door.slice(5)}/index.ts`)).href
@@ -47,6 +58,7 @@ test.each(runs)("%s: snippet %i runs", async (name, i, code) => {
   vi.spyOn(console, "log").mockImplementation(() => {})
   const file = join(folder, `${name.replace(/\W/g, "-")}-${i}.ts`)
   writeFileSync(file, runnable(code))
+  await makeFolders(code)
   await import(file)
   vi.restoreAllMocks()
 })
@@ -55,6 +67,7 @@ describe.each(pages)("$name", ({ path, text }) => {
   test("names commands, scripts and doors that exist", () => {
     for (const [, command] of text.matchAll(/npx heed (\w+)/g))
       expect(existsSync(join(root, "src", "cli", `${command}.ts`)), command).toBe(true)
+    for (const [, task] of text.matchAll(/npx heed run ([\w-]+)/g)) expect(() => findTask(task!)).not.toThrow()
     for (const [, script] of text.matchAll(/npm run ([\w:]+)/g)) expect(Object.keys(packed.scripts)).toContain(script)
     for (const [, door] of text.matchAll(/`heed\/(\w+)`/g)) expect(Object.keys(packed.exports)).toContain(`./${door}`)
   })

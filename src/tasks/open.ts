@@ -101,7 +101,7 @@ async function openFolder(name: string, options: OpenOptions): Promise<Opened> {
   return {
     model,
     tokenizer,
-    tokenizerConfig: tokenizer?.configuration() ?? tokenizerConfig ?? {},
+    tokenizerConfig: { ...tokenizerConfig, ...tokenizer?.configuration() }, // a tokenizer may keep its own settings only
     preprocessor: preprocessor ?? null,
     generation: generation ?? {},
     published: published ?? {},

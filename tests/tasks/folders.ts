@@ -2,9 +2,21 @@
 
 import { mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { bart, bert, gpt2, type Model, saveModel, t5, vit } from "../../src/models/index.ts"
+import {
+  bart,
+  bert,
+  gpt2,
+  type Model,
+  saveModel,
+  t5,
+  visionEncoderDecoder,
+  vit,
+  wav2vec2,
+  whisper,
+} from "../../src/models/index.ts"
 import { CharacterTokenizer, chatML, type Tokenizer } from "../../src/text/index.ts"
 import { small, wordTokenizer } from "./learn.ts"
+import { smallHearing, smallWhisper, whisperPreprocessor, whisperTokenizer } from "./speech.ts"
 
 const text =
   "I love this film . What a waste of time ! Ada Lovelace was born in London and worked with Charles Babbage . Where was Ada born ? " +
@@ -51,6 +63,13 @@ const seq2seq = (): Folder => {
   return { model, tokenizer: words }
 }
 
+const picture = { image: 32, patch: 8, width: 32, layers: 2, heads: 2, inner: 64 }
+const pictureFile = {
+  "preprocessor_config.json": { image_processor_type: "ViTImageProcessor", size: { height: 32, width: 32 } },
+}
+const letters = ["<pad>", "<s>", "</s>", "<unk>", "|", ..."ETAONIHSRDLUMWCFGYPBVKXJQZ", "'"]
+const spoken = whisperTokenizer(2)
+
 const makers: Readonly<Record<string, () => Folder>> = {
   sentiment: () => encoder("classification", ["NEGATIVE", "POSITIVE"]),
   ner: () => encoder("tokenClassification", ["O", "B-PER", "I-PER", "B-LOC"]),
@@ -79,18 +98,45 @@ const makers: Readonly<Record<string, () => Folder>> = {
     tokenizer: words,
   }),
   pictures: () => ({
-    model: vit.build({
-      image: 32,
-      patch: 8,
-      width: 32,
-      layers: 2,
-      heads: 2,
-      inner: 64,
-      head: "classification",
-      labels: ["cat", "dog", "bird"],
+    model: vit.build({ ...picture, head: "classification", labels: ["cat", "dog", "bird"] }),
+    files: pictureFile,
+  }),
+  captioner: () => ({
+    model: visionEncoderDecoder.build({
+      encoder: { family: "vit", ...picture },
+      decoder: {
+        family: "gpt2",
+        vocabulary: words.vocabularySize,
+        context: 16,
+        width: 32,
+        layers: 2,
+        heads: 2,
+        crossAttention: true,
+      },
+      startToken: 2,
+      beginToken: 2,
+      endToken: 3,
+      padToken: 0,
     }),
+    tokenizer: words,
+    files: pictureFile,
+  }),
+  speech: () => ({
+    model: whisper.build(smallWhisper(spoken, 2)),
+    tokenizer: spoken,
+    files: { "preprocessor_config.json": whisperPreprocessor(2) },
+  }),
+  // as such models are published: letters in vocab.json, no tokenizer.json
+  letters: () => ({
+    model: wav2vec2.build(smallHearing(letters.length)),
     files: {
-      "preprocessor_config.json": { image_processor_type: "ViTImageProcessor", size: { height: 32, width: 32 } },
+      "vocab.json": Object.fromEntries(letters.map((letter, i) => [letter, i])),
+      "tokenizer_config.json": { tokenizer_class: "Wav2Vec2CTCTokenizer", pad_token: "<pad>", unk_token: "<unk>" },
+      "preprocessor_config.json": {
+        feature_extractor_type: "Wav2Vec2FeatureExtractor",
+        sampling_rate: 16000,
+        do_normalize: true,
+      },
     },
   }),
 }

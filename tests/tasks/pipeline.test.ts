@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { bert, saveModel } from "../../src/models/index.ts"
 import { findTask, type ProgressInfo, pipeline, tasks } from "../../src/tasks/index.ts"
+import { makeFolder } from "./folders.ts"
 import { small, wordTokenizer } from "./learn.ts"
 
 const tokenizer = wordTokenizer(["the cat drinks milk"])
@@ -28,6 +29,12 @@ describe("pipeline", () => {
     const open = await pipeline("fill-mask", { model, tokenizer })
     const [a, b] = [await fill("the cat [MASK] milk"), await open("the cat [MASK] milk")]
     expect(a.map(one => one.token)).toEqual(b.map(one => one.token))
+  })
+
+  test("the chat template of a folder serves, whatever its tokenizer keeps", async () => {
+    const chat = await pipeline("text-generation", await makeFolder("chat", folder))
+    const [answer] = await chat([{ role: "user", content: "hello" }], { max_new_tokens: 2 })
+    expect(answer!.generated_text.map(({ role }) => role)).toEqual(["user", "assistant"])
   })
 
   test("bf16 halves the weights and gives nearly the same scores", async () => {
