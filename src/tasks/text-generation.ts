@@ -18,6 +18,7 @@ const options = declare(
     addSpecialTokens: option(z.boolean(), "Put the tokens that the tokenizer asks for around the prompt", {
       default: true,
     }),
+    chat: option(z.boolean(), "Take each text as what a user says, and answer it", { default: false }),
     tools: option(
       z.array(z.record(z.string(), z.unknown())).optional(),
       "Conversations: functions that the model may call, as JSON schemas",
@@ -68,10 +69,14 @@ function open(opened: Opened): TextGeneration {
   const tokenizer = needTokenizer(name, opened)
 
   const answer = async (inputs: unknown, given: CallOptions = {}): Promise<unknown> => {
-    const { list, single } = promptsOf(inputs)
     const { own, rest } = splitOwn(options, given)
-    const { returnFullText, addSpecialTokens, tools } = own
+    const { list: prompts, single } = promptsOf(inputs)
+    const { returnFullText, addSpecialTokens, chat, tools } = own
     const { streamer, ...generation } = rest as CallOptions
+    const list = prompts.map(
+      (prompt): Prompt =>
+        chat && typeof prompt === "string" ? [{ role: "user", content: checkText(name, prompt) }] : prompt,
+    )
     const texts = list.map(prompt => textOf(prompt, opened, tools))
     const ids = texts.map(({ text, chat }) => tokenizer.encode(text, { addSpecialTokens: addSpecialTokens && !chat }))
     const written = streamer

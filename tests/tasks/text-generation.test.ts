@@ -57,6 +57,12 @@ describe("text-generation", () => {
     expect(question).toEqual(messages[0])
     expect(reply!.role).toBe("assistant")
     expect(String(reply!.content)).toMatch(/^welcome\./)
+    const [said] = (await chat("hello", {
+      chat: true,
+      max_new_tokens: 30,
+      stop: "<|im_end|>",
+    })) as unknown as (typeof answer)[]
+    expect(said).toEqual(answer)
     await expect(write(messages)).rejects.toThrow(/expected a chat template beside the tokenizer/)
   })
 
