@@ -9,6 +9,7 @@ namespace streaming {
 
 template <bool Half> struct Backward {
   static constexpr int64_t QUERIES = 64, KEYS = 64;  // of a block
+  static constexpr int64_t MOST_SPLITS = 16;  // of a head's keys
   static constexpr int64_t GROUP = W < ROWS ? ROWS : W;  // keys are seen or skipped in groups of this many
   static constexpr int64_t KEY_UNITS = Half ? KEYS / 2 : KEYS, QUERY_UNITS = Half ? QUERIES / 2 : QUERIES;
 
@@ -41,7 +42,7 @@ template <bool Half> struct Backward {
         value_width(round_up(larger(p.V, 1), W)), rows(round_up(larger(all.T, 1), QUERIES)), split(larger(all.S, 1)), splits(1),
         factor(p.scale * log2e), partial(partial) {
     if (p.B * p.G < 8 && p.phases() == 1) {
-      splits = larger(1, smaller((15 + p.B * p.G) / (p.B * p.G), p.S / (2 * KEYS)));
+      splits = larger(1, smaller((MOST_SPLITS - 1 + p.B * p.G) / (p.B * p.G), p.S / (2 * KEYS)));
       split = larger(KEYS, round_up((p.S + splits - 1) / splits, larger(KEYS, p.block)));
       splits = larger(1, (p.S + split - 1) / split);
     }
@@ -93,12 +94,15 @@ template <bool Half> struct Backward {
     if (splits == 1) return;
     context.parallel(all.B * all.H, [&](int64_t head, int) {
       const int64_t width = whole.width;
+      Range seen[MOST_SPLITS];
+      for (int64_t i = 0; i < splits; i++) seen[i] = whole.queries_of_split(whole.keys_of_split(head / all.H, i));
       for (int64_t t = 0; t < all.T; t++) {
         float* first = partial + (head * all.T + t) * width;
         const int64_t step = all.B * all.H * all.T * width;
         for (int64_t j = 0; j < width; j += W) {
-          vf sum = read<vf>(first + j);
-          for (int64_t i = 1; i < splits; i++) sum += read<vf>(first + i * step + j);
+          vf sum{};
+          for (int64_t i = 0; i < splits; i++)
+            if (t >= seen[i].from && t < seen[i].to) sum += read<vf>(first + i * step + j);
           write(first + j, sum);
         }
         whole.give(whole.row_of_query(a.dq, a.dqStrides.data, head / all.H, head % all.H, t), first, all.scale, all.K);
@@ -110,6 +114,19 @@ template <bool Half> struct Backward {
   void give(float* to, const float* x, float times, int64_t columns) const {
     if (p.accumulate) add_row(to, x, times, columns);
     else write_row(to, x, times, columns);
+  }
+
+  // The keys of a chunk that some query sees, and the queries that see some of them; no fewer than there are.
+  Range keys_of_split(int64_t b, int64_t index) const {
+    const int64_t start = index * split, end = smaller(p.S, start + split);
+    const Range all = p.T == 0 ? Range{0, 0} : p.marked ? p.limits(b, 0, p.T) : p.keys(b, 0, p.T);
+    return {larger(all.from, start), smaller(all.to, end)};
+  }
+  Range queries_of_split(Range keys) const {
+    if (keys.empty()) return {0, 0};
+    if (p.marked || p.block > 0) return {0, p.T};
+    const Range r = p.queries(keys.from, keys.to);
+    return r.empty() ? Range{0, 0} : Range{r.from / QUERIES * QUERIES, r.to};
   }
 
   float* row_of_query(Buffer x, const int64_t* strides, int64_t b, int64_t h, int64_t t) const {
@@ -131,17 +148,15 @@ template <bool Half> struct Backward {
     const int64_t most = p.block > 0 ? smaller(KEYS, p.block) : KEYS;
     std::memset(w.dk, 0, static_cast<size_t>(padded * width) * 4);
     std::memset(w.dv, 0, static_cast<size_t>(padded * value_width) * 4);
-    const Range all = p.T == 0 ? Range{0, 0} : p.marked ? p.limits(b, 0, p.T) : p.keys(b, 0, p.T);
-    const Range mine{larger(all.from, start), smaller(all.to, start + keys)};
+    const Range mine = keys_of_split(b, index), seers = queries_of_split(mine);
     for (int64_t h = g * sharing; h < (g + 1) * sharing; h++) {
       const Source all_k = keys_of(a.k, p.kStrides, b, g, mine.to, p.K);
       const Source all_v = keys_of(a.v, p.vStrides, b, g, mine.to, p.V);
       if (!mine.empty()) {
         all_k.prefetch(mine.from, mine.from + KEYS);
         all_v.prefetch(mine.from, mine.from + KEYS);
-        take_queries(w, b, h);
+        take_queries(w, b, h, seers);
       }
-      std::memset(w.dq, 0, static_cast<size_t>(rows * width) * 4);
       for (int64_t at = start + (mine.from - start) / most * most; at < mine.to; at += most) {
         const int64_t count = smaller(most, mine.to - at);
         const Source k = all_k.from_row(at, count), v = all_v.from_row(at, count);
@@ -160,13 +175,17 @@ template <bool Half> struct Backward {
           }
         });
       }
-      for (int64_t t = 0; t < p.T; t++) {
+      for (int64_t t = seers.from; t < seers.to; t++) {
         if (splits == 1)
           give(row_of_query(a.dq, a.dqStrides.data, b, h, t), w.dq + t * width, p.scale, p.K);
         else
           std::memcpy(partial + (((index * p.B + b) * p.H + h) * p.T + t) * width, w.dq + t * width,
                       static_cast<size_t>(width) * 4);
       }
+      if (splits == 1 && !p.accumulate)
+        for (int64_t t = 0; t < p.T; t++)
+          if (t < seers.from || t >= seers.to)
+            std::memset(row_of_query(a.dq, a.dqStrides.data, b, h, t), 0, static_cast<size_t>(p.K) * 4);
     }
     for (int64_t s = 0; s < keys; s++) {
       give(row_of_key(a.dk, a.dkStrides.data, b, g, start + s), w.dk + s * width, p.scale, p.K);
@@ -175,13 +194,15 @@ template <bool Half> struct Backward {
   }
 
   // Packs q and dz of one head; rows that saw nothing get a logsumexp that makes all weights 0.
-  void take_queries(const Work& w, int64_t b, int64_t h) const {
+  void take_queries(const Work& w, int64_t b, int64_t h, Range seers) const {
+    const int64_t end = round_up(seers.to, QUERIES);
+    std::memset(w.dq + seers.from * width, 0, static_cast<size_t>((end - seers.from) * width) * 4);
     const Source q = queries_of(a.q, p.qStrides, b, h, p.K);
     const Source z = queries_of(a.z, p.zStrides, b, h, p.V);
     const Source dz = queries_of(a.dz, a.dzStrides.data, b, h, p.V);
     const int64_t ahead = 32;
-    for (const Source* x : {&q, &dz, &z}) x->prefetch(0, ahead);
-    for (int64_t t = 0; t < rows; t += QUERIES) {
+    for (const Source* x : {&q, &dz, &z}) x->prefetch(seers.from, seers.from + ahead);
+    for (int64_t t = seers.from; t < end; t += QUERIES) {
       const int64_t count = smaller(QUERIES, p.T - t);
       for (const Source* x : {&q, &dz, &z}) x->prefetch(t + ahead, t + ahead + QUERIES);
       const Source block_q = q.from_row(t, count), block_dz = dz.from_row(t, count);
@@ -190,7 +211,7 @@ template <bool Half> struct Backward {
       pack_strips<Half>(block_dz, QUERIES, value_width, w.dz_strips + t * units<Half>(value_width));
       pack_natural<Half>(block_dz, QUERIES, value_width, w.dz + units<Half>(t) * value_width);
     }
-    for (int64_t t = 0; t < rows; t++) {
+    for (int64_t t = seers.from; t < end; t++) {
       vf sum{};
       for (int64_t j = 0; j < value_width; j += W) sum = fma(z.floats(t, j), dz.floats(t, j), sum);
       w.delta[t] = HEED_TIER::sum(sum);
