@@ -15,16 +15,8 @@ import {
   SpanHead,
   TokenHead,
 } from "./encoder-heads.ts"
-import { activationCodec, kinds } from "./published.ts"
-import {
-  bertNames,
-  bertOptions,
-  checkHeads,
-  checkPadding,
-  countedPositions,
-  oldNormNames,
-  TextEncoder,
-} from "./text-encoder.ts"
+import { activationCodec, checkHeads, kinds } from "./published.ts"
+import { bertNames, bertOptions, checkPadding, countedPositions, oldNormNames, TextEncoder } from "./text-encoder.ts"
 
 const architectures = {
   masked: "BertForMaskedLM",

@@ -29,8 +29,7 @@ import { checkOptions } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
 import { collectOutputs, type OutputTaps, stackTaps } from "./outputs.ts"
 import { normalized } from "./pooling.ts"
-import { activationCodec, kinds } from "./published.ts"
-import { checkHeads } from "./text-encoder.ts"
+import { activationCodec, checkHeads, kinds } from "./published.ts"
 
 /** What a call of CLIP may use besides its ids. */
 export interface ClipOptions extends ForwardOptions {

@@ -6,8 +6,8 @@ import { encoderBlock, type Initializer, type PostNormBlock, sinusoids, TokenEmb
 import type { Tensor } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
 import { type EncoderHead, MaskedHead, Pooler, SequenceHead, SpanHead, TokenHead } from "./encoder-heads.ts"
-import { activationCodec, classifierOptions, kinds, sharedOptions } from "./published.ts"
-import { checkHeads, checkPadding, countedPositions, oldNormNames, TextEncoder } from "./text-encoder.ts"
+import { activationCodec, checkHeads, classifierOptions, kinds, sharedOptions } from "./published.ts"
+import { checkPadding, countedPositions, oldNormNames, TextEncoder } from "./text-encoder.ts"
 import { stacked, type WeightRule } from "./weight-names.ts"
 
 const epsilon = 1e-12

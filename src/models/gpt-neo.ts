@@ -15,14 +15,15 @@ import {
   throughBlocks,
   windowsOf,
 } from "../nn/index.ts"
-import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+import type { Tensor } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { ClassificationHead, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
+import { gptHeadOptions, summaryKeys } from "./gpt-options.ts"
 import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./inputs.ts"
-import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
+import { type LanguageHead, languageHead, projectText, scoreText } from "./language-head.ts"
+import { type CacheRequest, checkCapacity, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { activationCodec, type Codec, classifierOptions, kinds, sharedOptions } from "./published.ts"
+import { activationCodec, type Codec, checkHeads, kinds } from "./published.ts"
 import { stacked } from "./weight-names.ts"
 
 const config = declare(
@@ -61,16 +62,7 @@ const config = declare(
       default: 0,
       alias: "attention_dropout",
     }),
-    epsilon: option(z.number().positive(), "added to the variance in normalizations", {
-      default: 1e-5,
-      alias: "layer_norm_epsilon",
-    }),
-    tieEmbeddings: option(z.boolean(), "use the token embedding as output weights", {
-      default: true,
-      alias: "tie_word_embeddings",
-    }),
-    ...classifierOptions,
-    ...sharedOptions,
+    ...gptHeadOptions,
   },
   "gpt_neo",
 )
@@ -87,21 +79,18 @@ export class GPTNeo extends LanguageModel {
   readonly dropout: Dropout
   readonly blocks: readonly PreNormBlock[]
   readonly norm: LayerNorm
-  readonly head: VocabularyHead | ClassificationHead
+  readonly head: LanguageHead
 
   constructor(config: GPTNeoConfig, init: Initializer) {
     super()
-    const { width, deviation, epsilon, labels, problem, padToken } = config
+    const { width, deviation, epsilon } = config
     this.config = config
     this.tokens = new Embedding(init, config.vocabulary, width, { deviation })
     this.positions = new Embedding(init, config.context, width, { deviation })
     this.dropout = new Dropout(config.embeddingDropout)
     this.blocks = Array.from({ length: config.layers }, (_, i) => block(config, init, i))
     this.norm = new LayerNorm(init, width, { epsilon })
-    this.head =
-      config.head === "causal"
-        ? new VocabularyHead(init, this.tokens, { tied: config.tieEmbeddings, deviation })
-        : new ClassificationHead(init, width, { classes: labels.length, deviation, kind: problem, padToken })
+    this.head = languageHead(init, this.tokens, config)
   }
 
   get context(): number {
@@ -124,25 +113,16 @@ export class GPTNeo extends LanguageModel {
       (block, x, i) => block.forward(x, cache ? { ...shared, cache: cache.layers[i]! } : shared),
       this.norm,
     ) // [B T D]
-    return withOutputs({ hidden, ...this.#score(hidden, ids, options) }, outputs, this.depth)
-  }
-
-  #score(hidden: Tensor, ids: Tensor, options: ForwardOptions): HeadOutput {
-    const { head } = this
-    if (head instanceof VocabularyHead) return head.forward(hidden, nextTokens(ids, options))
-    return head.forward(hidden, ids, options)
+    return withOutputs({ hidden, ...scoreText(this.head, hidden, ids, options) }, outputs, this.depth)
   }
 
   project(hidden: Tensor): Tensor {
-    const { head } = this
-    if (head instanceof VocabularyHead) return head.project(hidden)
-    throw new HeedError("project: expected a causal model, but got a classifier", 'build it with head "causal"')
+    return projectText(this.head, hidden)
   }
 
   createCache({ batch, capacity, dtype = "f32" }: CacheRequest): KeyValueCache {
     const { layers, heads, width } = this.config
-    if (capacity > this.context)
-      throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
+    checkCapacity(capacity, this.context)
     return new KeyValueCache({
       layers,
       batch,
@@ -212,21 +192,8 @@ export const gptNeo = defineModel({
   build: (config, init) => new GPTNeo(config, init),
   codecs: { activation: activationCodec, attention: attentionCodec },
   // of heads that are not built here
-  harmless: [
-    "classifier_dropout",
-    "summary_type",
-    "summary_use_proj",
-    "summary_activation",
-    "summary_proj_to_labels",
-    "summary_first_dropout",
-  ],
-  check: ({ width, heads }) => {
-    if (width % heads !== 0)
-      throw new ValueError(
-        `gpt_neo: expected a width that ${heads} heads share evenly, but got ${width}`,
-        `the nearest is ${Math.max(1, Math.round(width / heads)) * heads}`,
-      )
-  },
+  harmless: ["classifier_dropout", ...summaryKeys],
+  check: config => checkHeads("gpt_neo", config),
   weights: {
     prefix: "transformer.",
     heads: ["lm_head.", "score.", "classifier.", "qa_outputs."],

@@ -15,23 +15,20 @@ import {
   SelfAttention,
   throughBlocks,
 } from "../nn/index.ts"
-import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+import { HeedError, type Tensor } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { ClassificationHead, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
+import { gptOptions, summaryKeys } from "./gpt-options.ts"
+import { type HeadOutput, VocabularyHead } from "./heads.ts"
 import { checkIds, checkOptions, decoderOptions, embedded, maskOf, memoryMaskOf, positionsOf } from "./inputs.ts"
-import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
+import { type LanguageHead, languageHead, scoreText } from "./language-head.ts"
+import { type CacheRequest, checkCapacity, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { activationCodec, classifierOptions, kinds, sharedOptions } from "./published.ts"
+import { activationCodec, checkHeads, kinds } from "./published.ts"
 
 const config = declare(
   {
-    head: option(z.enum(["causal", "classification"]), "what the model answers", { default: "causal" }),
-    vocabulary: option(kinds.count, "number of tokens V", { default: 50257, alias: "vocab_size" }),
-    context: option(kinds.count, "positions seen at once", { default: 1024, alias: ["n_positions", "n_ctx"] }),
-    width: option(kinds.count, "width of the residual stream D", { default: 768, alias: "n_embd" }),
-    layers: option(kinds.count, "number of blocks L", { default: 12, alias: "n_layer" }),
-    heads: option(kinds.count, "attention heads H", { default: 12, alias: "n_head" }),
+    ...gptOptions({ vocabulary: 50257, context: 1024 }),
     inner: option(kinds.count.nullable(), "width of feed-forward layers F; 4 D where null", {
       default: null,
       alias: "n_inner",
@@ -39,22 +36,6 @@ const config = declare(
     activation: option(kinds.activation, "activation of feed-forward layers", {
       default: "gelu-tanh",
       alias: "activation_function",
-    }),
-    embeddingDropout: option(kinds.rate, "rate of dropped embeddings in training", {
-      default: 0.1,
-      alias: "embd_pdrop",
-    }),
-    residualDropout: option(kinds.rate, "rate of dropped block outputs in training", {
-      default: 0.1,
-      alias: "resid_pdrop",
-    }),
-    attentionDropout: option(kinds.rate, "rate of dropped attention weights in training", {
-      default: 0.1,
-      alias: "attn_pdrop",
-    }),
-    epsilon: option(z.number().positive(), "added to the variance in normalizations", {
-      default: 1e-5,
-      alias: "layer_norm_epsilon",
     }),
     scaleScores: option(z.boolean(), "divide attention scores by the root of the head width", {
       default: true,
@@ -69,16 +50,10 @@ const config = declare(
       default: false,
       alias: "reorder_and_upcast_attn",
     }),
-    tieEmbeddings: option(z.boolean(), "use the token embedding as output weights", {
-      default: true,
-      alias: "tie_word_embeddings",
-    }),
     crossAttention: option(z.boolean(), "blocks also attend to what an encoder read", {
       default: false,
       alias: "add_cross_attention",
     }),
-    ...classifierOptions,
-    ...sharedOptions,
   },
   "gpt2",
 )
@@ -95,7 +70,7 @@ export class GPT2 extends LanguageModel {
   readonly dropout: Dropout
   readonly blocks: readonly PreNormBlock[]
   readonly norm: LayerNorm
-  readonly head: VocabularyHead | ClassificationHead
+  readonly head: LanguageHead
 
   constructor(config: GPT2Config, init: Initializer) {
     super()
@@ -106,15 +81,7 @@ export class GPT2 extends LanguageModel {
     this.dropout = new Dropout(config.embeddingDropout)
     this.blocks = Array.from({ length: config.layers }, (_, i) => block(config, init, i))
     this.norm = new LayerNorm(init, width, { epsilon })
-    this.head =
-      config.head === "causal"
-        ? new VocabularyHead(init, this.tokens, { tied: config.tieEmbeddings, deviation })
-        : new ClassificationHead(init, width, {
-            classes: config.labels.length,
-            deviation,
-            kind: config.problem,
-            padToken: config.padToken,
-          })
+    this.head = languageHead(init, this.tokens, config)
   }
 
   get context(): number {
@@ -142,12 +109,7 @@ export class GPT2 extends LanguageModel {
         }),
       this.norm,
     ) // [B T D]
-    const { head } = this
-    const scores =
-      head instanceof VocabularyHead
-        ? head.forward(hidden, nextTokens(ids, options))
-        : head.forward(hidden, ids, options)
-    return withOutputs({ hidden, ...scores }, outputs, this.depth)
+    return withOutputs({ hidden, ...scoreText(this.head, hidden, ids, options) }, outputs, this.depth)
   }
 
   get #causal(): VocabularyHead {
@@ -171,8 +133,7 @@ export class GPT2 extends LanguageModel {
 
   createCache({ batch, capacity, dtype = "f32" }: CacheRequest): KeyValueCache {
     const { layers, heads, width } = this.config
-    if (capacity > this.context)
-      throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
+    checkCapacity(capacity, this.context)
     return new KeyValueCache({ layers, batch, groups: heads, capacity, headWidth: width / heads, dtype })
   }
 }
@@ -214,20 +175,8 @@ export const gpt2 = defineModel({
   architectures: { causal: ["GPT2LMHeadModel", "GPT2Model"], classification: "GPT2ForSequenceClassification" },
   build: (config, init) => new GPT2(config, init),
   codecs: { activation: activationCodec },
-  harmless: [
-    "summary_type",
-    "summary_use_proj",
-    "summary_activation",
-    "summary_proj_to_labels",
-    "summary_first_dropout",
-  ], // of a head that is not built here
-  check: ({ width, heads }) => {
-    if (width % heads !== 0)
-      throw new ValueError(
-        `gpt2: expected a width that ${heads} heads share evenly, but got ${width}`,
-        `the nearest is ${Math.max(1, Math.round(width / heads)) * heads}`,
-      )
-  },
+  harmless: [...summaryKeys], // of a head that is not built here
+  check: config => checkHeads("gpt2", config),
   weights: {
     prefix: "transformer.",
     heads: ["lm_head.", "score."],

@@ -1,7 +1,7 @@
 // Language models: one stack of blocks that predicts each next token.
 
 import type { KeyValueCache } from "../nn/index.ts"
-import { HeedError, type Tensor } from "../tensor/index.ts"
+import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
 
 /** How large a cache shall be. */
@@ -45,4 +45,10 @@ export function languageModel(what: string, model: Model): LanguageModel {
 /** A model in words: its family and its head. */
 export function describeModel({ family, config }: Model): string {
   return typeof config.head === "string" ? `${family} (${config.head})` : family
+}
+
+/** Refuses a cache beyond the context. Throws ValueError. */
+export function checkCapacity(capacity: number, context: number): void {
+  if (capacity > context)
+    throw new ValueError(`cache: expected a capacity up to the context ${context}, but got ${capacity}`)
 }

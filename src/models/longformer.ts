@@ -31,15 +31,8 @@ import {
 } from "./encoder-heads.ts"
 import { keyMask } from "./inputs.ts"
 import { collectOutputs, stackTaps } from "./outputs.ts"
-import { activationCodec, kinds } from "./published.ts"
-import {
-  bertOptions,
-  checkHeads,
-  checkPadding,
-  type EncoderReading,
-  oldNormNames,
-  TextEncoder,
-} from "./text-encoder.ts"
+import { activationCodec, checkHeads, kinds } from "./published.ts"
+import { bertOptions, checkPadding, type EncoderReading, oldNormNames, TextEncoder } from "./text-encoder.ts"
 
 const heads = ["masked", "classification", "tokenClassification", "questionAnswering", "pooled"] as const
 

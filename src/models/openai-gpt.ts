@@ -14,49 +14,23 @@ import {
   SelfAttention,
   throughBlocks,
 } from "../nn/index.ts"
-import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+import type { Tensor } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { ClassificationHead, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
+import { gptOptions, summaryKeys } from "./gpt-options.ts"
 import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./inputs.ts"
-import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
+import { type LanguageHead, languageHead, projectText, scoreText } from "./language-head.ts"
+import { type CacheRequest, checkCapacity, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { type Codec, classifierOptions, kinds, sharedOptions } from "./published.ts"
+import { type Codec, checkHeads } from "./published.ts"
 
 const config = declare(
   {
-    head: option(z.enum(["causal", "classification"]), "what the model answers", { default: "causal" }),
-    vocabulary: option(kinds.count, "number of tokens V", { default: 40478, alias: "vocab_size" }),
-    context: option(kinds.count, "positions seen at once", { default: 512, alias: ["n_positions", "n_ctx"] }),
-    width: option(kinds.count, "width of the residual stream D", { default: 768, alias: "n_embd" }),
-    layers: option(kinds.count, "number of blocks L", { default: 12, alias: "n_layer" }),
-    heads: option(kinds.count, "attention heads H", { default: 12, alias: "n_head" }),
+    ...gptOptions({ vocabulary: 40478, context: 512 }),
     activation: option(z.enum(["gelu-tanh", "relu", "silu"]), "activation of feed-forward layers", {
       default: "gelu-tanh",
       alias: "afn",
     }),
-    embeddingDropout: option(kinds.rate, "rate of dropped embeddings in training", {
-      default: 0.1,
-      alias: "embd_pdrop",
-    }),
-    residualDropout: option(kinds.rate, "rate of dropped block outputs in training", {
-      default: 0.1,
-      alias: "resid_pdrop",
-    }),
-    attentionDropout: option(kinds.rate, "rate of dropped attention weights in training", {
-      default: 0.1,
-      alias: "attn_pdrop",
-    }),
-    epsilon: option(z.number().positive(), "added to the variance in normalizations", {
-      default: 1e-5,
-      alias: "layer_norm_epsilon",
-    }),
-    tieEmbeddings: option(z.boolean(), "use the token embedding as output weights", {
-      default: true,
-      alias: "tie_word_embeddings",
-    }),
-    ...classifierOptions,
-    ...sharedOptions,
   },
   "openai-gpt",
 )
@@ -72,20 +46,17 @@ export class OpenAIGPT extends LanguageModel {
   readonly positions: Embedding
   readonly dropout: Dropout
   readonly blocks: readonly PostNormBlock[]
-  readonly head: VocabularyHead | ClassificationHead
+  readonly head: LanguageHead
 
   constructor(config: OpenAIGPTConfig, init: Initializer) {
     super()
-    const { width, deviation, labels, problem, padToken } = config
+    const { width, deviation } = config
     this.config = config
     this.tokens = new Embedding(init, config.vocabulary, width, { deviation })
     this.positions = new Embedding(init, config.context, width, { deviation })
     this.dropout = new Dropout(config.embeddingDropout)
     this.blocks = Array.from({ length: config.layers }, () => block(config, init))
-    this.head =
-      config.head === "causal"
-        ? new VocabularyHead(init, this.tokens, { tied: config.tieEmbeddings, deviation })
-        : new ClassificationHead(init, width, { classes: labels.length, deviation, kind: problem, padToken })
+    this.head = languageHead(init, this.tokens, config)
   }
 
   get context(): number {
@@ -105,25 +76,16 @@ export class OpenAIGPT extends LanguageModel {
     const hidden = throughBlocks(this.dropout.forward(x), this.blocks, (block, x, i) =>
       block.forward(x, cache ? { ...shared, cache: cache.layers[i]! } : shared),
     ) // [B T D]
-    return withOutputs({ hidden, ...this.#score(hidden, ids, options) }, outputs, this.depth)
-  }
-
-  #score(hidden: Tensor, ids: Tensor, options: ForwardOptions): HeadOutput {
-    const { head } = this
-    if (head instanceof VocabularyHead) return head.forward(hidden, nextTokens(ids, options))
-    return head.forward(hidden, ids, options)
+    return withOutputs({ hidden, ...scoreText(this.head, hidden, ids, options) }, outputs, this.depth)
   }
 
   project(hidden: Tensor): Tensor {
-    const { head } = this
-    if (head instanceof VocabularyHead) return head.project(hidden)
-    throw new HeedError("project: expected a causal model, but got a classifier", 'build it with head "causal"')
+    return projectText(this.head, hidden)
   }
 
   createCache({ batch, capacity, dtype = "f32" }: CacheRequest): KeyValueCache {
     const { layers, heads, width } = this.config
-    if (capacity > this.context)
-      throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
+    checkCapacity(capacity, this.context)
     return new KeyValueCache({ layers, batch, groups: heads, capacity, headWidth: width / heads, dtype })
   }
 }
@@ -158,22 +120,8 @@ export const openaiGpt = defineModel({
   build: (config, init) => new OpenAIGPT(config, init),
   codecs: { activation: activationCodec },
   // special tokens count among the vocabulary today; the rest is of a head that is not built here
-  harmless: [
-    "n_special",
-    "predict_special_tokens",
-    "summary_type",
-    "summary_use_proj",
-    "summary_activation",
-    "summary_proj_to_labels",
-    "summary_first_dropout",
-  ],
-  check: ({ width, heads }) => {
-    if (width % heads !== 0)
-      throw new ValueError(
-        `openai-gpt: expected a width that ${heads} heads share evenly, but got ${width}`,
-        `the nearest is ${Math.max(1, Math.round(width / heads)) * heads}`,
-      )
-  },
+  harmless: ["n_special", "predict_special_tokens", ...summaryKeys],
+  check: config => checkHeads("openai-gpt", config),
   weights: {
     prefix: "transformer.",
     heads: ["lm_head.", "score.", "multiple_choice_head."],

@@ -170,3 +170,12 @@ export function checkFixed(source: string, key: string, value: unknown, allowed:
       "this changes what is computed in a way that is not built here",
     )
 }
+
+/** Checks that heads share the width evenly. Throws ValueError. */
+export function checkHeads(what: string, { width, heads }: { readonly width: number; readonly heads: number }): void {
+  if (width % heads !== 0)
+    throw new ValueError(
+      `${what}: expected a width that ${heads} heads share evenly, but got ${width}`,
+      `the nearest is ${Math.max(1, Math.round(width / heads)) * heads}`,
+    )
+}

@@ -14,8 +14,8 @@ import {
 import { type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel, type ModelFamily } from "./definition.ts"
 import { type EncoderHead, MaskedHead, Pooler, SequenceHead, SpanHead, TokenHead } from "./encoder-heads.ts"
-import { activationCodec, kinds } from "./published.ts"
-import { bertNames, bertOptions, checkHeads, checkPadding, oldNormNames, TextEncoder } from "./text-encoder.ts"
+import { activationCodec, checkHeads, kinds } from "./published.ts"
+import { bertNames, bertOptions, checkPadding, oldNormNames, TextEncoder } from "./text-encoder.ts"
 
 const architectures = (name: string) => ({
   masked: `${name}ForMaskedLM`,

@@ -17,10 +17,10 @@ import {
   throughBlocks,
   windowsOf,
 } from "../nn/index.ts"
-import { crossEntropy, full, HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+import { crossEntropy, full, HeedError, type Tensor } from "../tensor/index.ts"
 import { ClassificationHead, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
 import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./inputs.ts"
-import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
+import { type CacheRequest, checkCapacity, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
 import { groupsOf, headWidthOf, type RotaryConfig } from "./rotary-options.ts"
@@ -172,8 +172,7 @@ export class RotaryDecoder<C extends RotaryConfig = RotaryConfig> extends Langua
   }
 
   createCache({ batch, capacity, dtype = "f32" }: CacheRequest): KeyValueCache {
-    if (capacity > this.#reach)
-      throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
+    checkCapacity(capacity, this.#reach)
     const { layers } = this.config
     const [groups, headWidth] = [groupsOf(this.config), headWidthOf(this.config)]
     return new KeyValueCache({ layers, batch, groups, capacity, headWidth, dtype, windows: windowsOf(this.blocks) })

@@ -15,11 +15,11 @@ import {
   SelfAttention,
   Stack,
 } from "../nn/index.ts"
-import { type Tensor, ValueError } from "../tensor/index.ts"
+import type { Tensor } from "../tensor/index.ts"
 import { type DecodeOptions, type Encoded, EncoderDecoder } from "./encoder-decoder.ts"
 import { type HeadOutput, VocabularyHead } from "./heads.ts"
 import { checkIds, embedded, keyMask, maskOf, memoryMaskOf, positionsOf } from "./inputs.ts"
-import type { CacheRequest } from "./language-model.ts"
+import { type CacheRequest, checkCapacity } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import type { TextConfig } from "./text-encoder-decoder-config.ts"
 
@@ -207,8 +207,7 @@ export abstract class TextEncoderDecoder extends EncoderDecoder implements TextP
 
   createCache({ batch, capacity, dtype = "f32" }: CacheRequest): KeyValueCache {
     const { decoderLayers: layers, decoderHeads: groups, width } = this.config
-    if (capacity > this.context)
-      throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
+    checkCapacity(capacity, this.context)
     return new KeyValueCache({ layers, batch, groups, capacity, headWidth: width / groups, dtype })
   }
 }

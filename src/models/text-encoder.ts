@@ -89,15 +89,6 @@ export function textEncoder(what: string, model: Model): TextEncoder {
 /** Positions 0, 1, … of ids [B T], i32 [T]. */
 export const countedPositions = (ids: Tensor): Tensor => positionsFrom(ids.shape[1]!)
 
-/** Checks that heads share the width evenly. Throws ValueError. */
-export function checkHeads(what: string, { width, heads }: { readonly width: number; readonly heads: number }): void {
-  if (width % heads !== 0)
-    throw new ValueError(
-      `${what}: expected a width that ${heads} heads share evenly, but got ${width}`,
-      `the nearest is ${Math.max(1, Math.round(width / heads)) * heads}`,
-    )
-}
-
 /** Checks that the padding token is one of the vocabulary. Throws ValueError. */
 export function checkPadding(
   what: string,

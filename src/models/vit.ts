@@ -19,8 +19,8 @@ import { Pooler, SequenceHead } from "./encoder-heads.ts"
 import { checkOptions } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { activationCodec, classifierOptions, kinds, sharedOptions } from "./published.ts"
-import { checkHeads } from "./text-encoder.ts"
+import { activationCodec, checkHeads, classifierOptions, kinds, sharedOptions } from "./published.ts"
+
 import { stacked, type WeightRule } from "./weight-names.ts"
 
 const architectures = { classification: "ViTForImageClassification", pooled: "ViTModel", none: "ViTEncoder" } as const

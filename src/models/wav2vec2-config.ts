@@ -3,9 +3,9 @@
 import { z } from "zod"
 import { declare, option, type ValuesOf } from "../config/index.ts"
 import { ValueError } from "../tensor/index.ts"
-import { activationCodec, kinds, sharedOptions } from "./published.ts"
+import { activationCodec, checkHeads, kinds, sharedOptions } from "./published.ts"
 import { harmlessSpanKeys, spanOptions } from "./speech-options.ts"
-import { checkHeads } from "./text-encoder.ts"
+
 import { stacked, type WeightTable } from "./weight-names.ts"
 
 const sizes = z.array(kinds.count).min(1).max(64)

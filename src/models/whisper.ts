@@ -22,13 +22,13 @@ import {
   SinusoidalPositions,
   Stack,
 } from "../nn/index.ts"
-import { full, HeedError, ShapeError, type Tensor, ValueError } from "../tensor/index.ts"
+import { full, HeedError, ShapeError, type Tensor } from "../tensor/index.ts"
 import { formatShape } from "../tensor/shape.ts"
 import { defineModel } from "./definition.ts"
 import { type DecodeOptions, type Encoded, EncoderDecoder, shiftRight } from "./encoder-decoder.ts"
 import { type HeadOutput, VocabularyHead } from "./heads.ts"
 import { checkIds, embedded, keyMask, maskOf, positionsOf } from "./inputs.ts"
-import type { CacheRequest } from "./language-model.ts"
+import { type CacheRequest, checkCapacity } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
 import { kinds } from "./published.ts"
 import { harmlessSpanKeys, hideSpans, spanOptions } from "./speech-options.ts"
@@ -209,8 +209,7 @@ export class Whisper extends EncoderDecoder {
 
   createCache({ batch, capacity, dtype = "f32" }: CacheRequest): KeyValueCache {
     const { decoderLayers: layers, decoderHeads: groups, width } = this.config
-    if (capacity > this.context)
-      throw new ValueError(`cache: expected a capacity up to the context ${this.context}, but got ${capacity}`)
+    checkCapacity(capacity, this.context)
     return new KeyValueCache({ layers, batch, groups, capacity, headWidth: width / groups, dtype })
   }
 }
