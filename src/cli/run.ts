@@ -85,7 +85,7 @@ async function inputsOf(
 
 const taskList = (): string =>
   Object.values(tasks)
-    .map(({ name, summary }) => `  ${name.padEnd(28)}${colours.dim(summary)}`)
+    .map(({ name, summary }) => `  ${name.padEnd(30)}${colours.dim(summary)}`)
     .join("\n")
 
 const inputList = (task: Task): string =>
