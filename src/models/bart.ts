@@ -23,11 +23,10 @@ import {
   shiftRight,
   throughStacks,
 } from "./encoder-decoder.ts"
-import { type EncoderOptions, type EncoderScores, SpanHead } from "./encoder-heads.ts"
-import { type ClassificationKind, classificationLoss, type HeadOutput } from "./heads.ts"
-import { checkOptions } from "./inputs.ts"
 import { type ForwardOptions, Model } from "./model.ts"
-import { kinds } from "./published.ts"
+import { type EncoderOptions, type EncoderScores, SpanHead } from "./parts/encoder-heads.ts"
+import { type ClassificationKind, classificationLoss, type HeadOutput } from "./parts/heads.ts"
+import { checkOptions } from "./parts/inputs.ts"
 import {
   decodeText,
   encodeText,
@@ -35,7 +34,7 @@ import {
   type TextForm,
   type TextParts,
   textParts,
-} from "./text-encoder-decoder.ts"
+} from "./parts/text-encoder-decoder.ts"
 import {
   checkText,
   learnedPositionRules,
@@ -43,7 +42,8 @@ import {
   textDefinition,
   textOptions,
   textRules,
-} from "./text-encoder-decoder-config.ts"
+} from "./parts/text-encoder-decoder-config.ts"
+import { kinds } from "./published.ts"
 
 const config = declare(
   {

@@ -14,9 +14,16 @@ import {
   SequenceHead,
   SpanHead,
   TokenHead,
-} from "./encoder-heads.ts"
+} from "./parts/encoder-heads.ts"
+import {
+  bertNames,
+  bertOptions,
+  checkPadding,
+  countedPositions,
+  oldNormNames,
+  TextEncoder,
+} from "./parts/text-encoder.ts"
 import { activationCodec, checkHeads, kinds } from "./published.ts"
-import { bertNames, bertOptions, checkPadding, countedPositions, oldNormNames, TextEncoder } from "./text-encoder.ts"
 
 const architectures = {
   masked: "BertForMaskedLM",

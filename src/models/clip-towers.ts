@@ -15,9 +15,9 @@ import {
   throughBlocks,
 } from "../nn/index.ts"
 import { arange, argmax, gather, type Tensor, TypeMismatchError } from "../tensor/index.ts"
-import { checkIds, checkOptions, maskOf, positionsOf } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
-import { withOutputs } from "./outputs.ts"
+import { checkIds, checkOptions, maskOf, positionsOf } from "./parts/inputs.ts"
+import { withOutputs } from "./parts/outputs.ts"
 import { kinds, sharedOptions } from "./published.ts"
 import { stacked, type WeightRule } from "./weight-names.ts"
 

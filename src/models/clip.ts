@@ -25,10 +25,10 @@ import {
   clipVisionOptions,
 } from "./clip-towers.ts"
 import { defineModel, type ModelFamily, type PublishedConfig } from "./definition.ts"
-import { checkOptions } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
-import { collectOutputs, type OutputTaps, stackTaps } from "./outputs.ts"
-import { normalized } from "./pooling.ts"
+import { checkOptions } from "./parts/inputs.ts"
+import { collectOutputs, type OutputTaps, stackTaps } from "./parts/outputs.ts"
+import { normalized } from "./parts/pooling.ts"
 import { activationCodec, checkHeads, kinds } from "./published.ts"
 
 /** What a call of CLIP may use besides its ids. */

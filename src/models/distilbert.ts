@@ -5,9 +5,9 @@ import { declare, option, type ValuesOf } from "../config/index.ts"
 import { encoderBlock, type Initializer, type PostNormBlock, sinusoids, TokenEmbeddings } from "../nn/index.ts"
 import type { Tensor } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { type EncoderHead, MaskedHead, Pooler, SequenceHead, SpanHead, TokenHead } from "./encoder-heads.ts"
+import { type EncoderHead, MaskedHead, Pooler, SequenceHead, SpanHead, TokenHead } from "./parts/encoder-heads.ts"
+import { checkPadding, countedPositions, oldNormNames, TextEncoder } from "./parts/text-encoder.ts"
 import { activationCodec, checkHeads, classifierOptions, kinds, sharedOptions } from "./published.ts"
-import { checkPadding, countedPositions, oldNormNames, TextEncoder } from "./text-encoder.ts"
 import { stacked, type WeightRule } from "./weight-names.ts"
 
 const epsilon = 1e-12

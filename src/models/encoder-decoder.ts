@@ -3,11 +3,11 @@
 import type { KeyValueCache, Memory } from "../nn/index.ts"
 import { concat, full, HeedError, ShapeError, type Tensor, where } from "../tensor/index.ts"
 import { formatShape } from "../tensor/shape.ts"
-import type { HeadOutput } from "./heads.ts"
-import { checkOptions } from "./inputs.ts"
 import type { CacheRequest, LanguageOutput } from "./language-model.ts"
 import { type ForwardOptions, Model } from "./model.ts"
-import { collectOutputs, stackTaps } from "./outputs.ts"
+import type { HeadOutput } from "./parts/heads.ts"
+import { checkOptions } from "./parts/inputs.ts"
+import { collectOutputs, stackTaps } from "./parts/outputs.ts"
 
 /** What the encoder gives. */
 export interface Encoded {

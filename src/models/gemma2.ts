@@ -5,8 +5,7 @@ import { z } from "zod"
 import { declare, option, type ValuesOf } from "../config/index.ts"
 import { type Initializer, RMSNorm, SandwichNormBlock } from "../nn/index.ts"
 import { defineModel } from "./definition.ts"
-import { kinds } from "./published.ts"
-import { RotaryDecoder, rotaryBlock } from "./rotary-decoder.ts"
+import { RotaryDecoder, rotaryBlock } from "./parts/rotary-decoder.ts"
 import {
   checkLayerKinds,
   checkRotary,
@@ -15,7 +14,8 @@ import {
   rotaryArchitectures,
   rotaryOptions,
   rotaryWeights,
-} from "./rotary-options.ts"
+} from "./parts/rotary-options.ts"
+import { kinds } from "./published.ts"
 
 const config = declare(
   {

@@ -17,13 +17,13 @@ import {
 } from "../nn/index.ts"
 import { HeedError, type Tensor } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { gptOptions, summaryKeys } from "./gpt-options.ts"
-import { type HeadOutput, VocabularyHead } from "./heads.ts"
-import { checkIds, checkOptions, decoderOptions, embedded, maskOf, memoryMaskOf, positionsOf } from "./inputs.ts"
-import { type LanguageHead, languageHead, scoreText } from "./language-head.ts"
 import { type CacheRequest, checkCapacity, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
-import { withOutputs } from "./outputs.ts"
+import { gptOptions, summaryKeys } from "./parts/gpt-options.ts"
+import { type HeadOutput, VocabularyHead } from "./parts/heads.ts"
+import { checkIds, checkOptions, decoderOptions, embedded, maskOf, memoryMaskOf, positionsOf } from "./parts/inputs.ts"
+import { type LanguageHead, languageHead, scoreText } from "./parts/language-head.ts"
+import { withOutputs } from "./parts/outputs.ts"
 import { activationCodec, checkHeads, kinds } from "./published.ts"
 
 const config = declare(

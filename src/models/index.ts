@@ -37,35 +37,11 @@ export {
   shiftRight,
   throughStacks,
 } from "./encoder-decoder.ts"
-export {
-  type EncoderHead,
-  type EncoderOptions,
-  type EncoderOutput,
-  type EncoderScores,
-  type EncoderStates,
-  MaskedHead,
-  type MaskedHeadOptions,
-  Pooler,
-  PretrainingHead,
-  SequenceHead,
-  SpanHead,
-  TokenHead,
-} from "./encoder-heads.ts"
 export { type Gemma, type GemmaConfig, gemma } from "./gemma.ts"
 export { type Gemma2, type Gemma2Config, gemma2 } from "./gemma2.ts"
 export { type GenerationFile, generationOf, keepGeneration, type PublishedGeneration } from "./generation.ts"
 export { GPTNeo, type GPTNeoConfig, gptNeo } from "./gpt-neo.ts"
 export { GPT2, type GPT2Config, gpt2 } from "./gpt2.ts"
-export {
-  ClassificationHead,
-  type ClassificationKind,
-  type ClassificationOptions,
-  classificationLoss,
-  type HeadOutput,
-  nextTokens,
-  VocabularyHead,
-  type VocabularyOptions,
-} from "./heads.ts"
 export {
   type CacheRequest,
   describeModel,
@@ -96,17 +72,41 @@ export { MBart, type MBartConfig, mbart } from "./mbart.ts"
 export { type Mistral, type MistralConfig, mistral } from "./mistral.ts"
 export { type ForwardOptions, Model, type ModelOutput, type OutputRequest } from "./model.ts"
 export { OpenAIGPT, type OpenAIGPTConfig, openaiGpt } from "./openai-gpt.ts"
+export {
+  type EncoderHead,
+  type EncoderOptions,
+  type EncoderOutput,
+  type EncoderScores,
+  type EncoderStates,
+  MaskedHead,
+  type MaskedHeadOptions,
+  Pooler,
+  PretrainingHead,
+  SequenceHead,
+  SpanHead,
+  TokenHead,
+} from "./parts/encoder-heads.ts"
+export {
+  ClassificationHead,
+  type ClassificationKind,
+  type ClassificationOptions,
+  classificationLoss,
+  type HeadOutput,
+  nextTokens,
+  VocabularyHead,
+  type VocabularyOptions,
+} from "./parts/heads.ts"
+export { firstPooled, maxPooled, meanPooled, normalized, type Pooling, pooled, poolings } from "./parts/pooling.ts"
+export { type RotaryBlock, RotaryDecoder, type RotaryParts, rotaryBlock } from "./parts/rotary-decoder.ts"
+export type { RotaryConfig } from "./parts/rotary-options.ts"
+export { TextEncoder, textEncoder } from "./parts/text-encoder.ts"
 export { Pegasus, type PegasusConfig, pegasus } from "./pegasus.ts"
 export { type Phi3, type Phi3Config, phi3 } from "./phi3.ts"
-export { firstPooled, maxPooled, meanPooled, normalized, type Pooling, pooled, poolings } from "./pooling.ts"
 export { type Qwen2, type Qwen2Config, qwen2 } from "./qwen2.ts"
 export { Reformer, type ReformerConfig, type ReformerOptions, type ReformerOutput, reformer } from "./reformer.ts"
 export { camembert, Roberta, type RobertaConfig, roberta, xlmRoberta } from "./roberta.ts"
-export { type RotaryBlock, RotaryDecoder, type RotaryParts, rotaryBlock } from "./rotary-decoder.ts"
-export type { RotaryConfig } from "./rotary-options.ts"
 export { T5, T5Encoder, t5 } from "./t5.ts"
 export type { T5Config } from "./t5-config.ts"
-export { TextEncoder, textEncoder } from "./text-encoder.ts"
 export {
   TransformerXL,
   type TransformerXLConfig,

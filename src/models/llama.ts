@@ -5,8 +5,8 @@ import { z } from "zod"
 import { declare, option, type ValuesOf } from "../config/index.ts"
 import { PreNormBlock } from "../nn/index.ts"
 import { defineModel } from "./definition.ts"
-import { RotaryDecoder, rotaryBlock } from "./rotary-decoder.ts"
-import { checkRotary, rotaryArchitectures, rotaryCodecs, rotaryOptions, rotaryWeights } from "./rotary-options.ts"
+import { RotaryDecoder, rotaryBlock } from "./parts/rotary-decoder.ts"
+import { checkRotary, rotaryArchitectures, rotaryCodecs, rotaryOptions, rotaryWeights } from "./parts/rotary-options.ts"
 
 const config = declare(
   {

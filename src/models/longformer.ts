@@ -28,11 +28,11 @@ import {
   SequenceHead,
   SpanHead,
   TokenHead,
-} from "./encoder-heads.ts"
-import { keyMask } from "./inputs.ts"
-import { collectOutputs, stackTaps } from "./outputs.ts"
+} from "./parts/encoder-heads.ts"
+import { keyMask } from "./parts/inputs.ts"
+import { collectOutputs, stackTaps } from "./parts/outputs.ts"
+import { bertOptions, checkPadding, type EncoderReading, oldNormNames, TextEncoder } from "./parts/text-encoder.ts"
 import { activationCodec, checkHeads, kinds } from "./published.ts"
-import { bertOptions, checkPadding, type EncoderReading, oldNormNames, TextEncoder } from "./text-encoder.ts"
 
 const heads = ["masked", "classification", "tokenClassification", "questionAnswering", "pooled"] as const
 

@@ -7,9 +7,15 @@ import { type Initializer, SinusoidalPositions } from "../nn/index.ts"
 import { type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
 import { shiftRight } from "./encoder-decoder.ts"
+import { TextEncoderDecoder, type TextForm } from "./parts/text-encoder-decoder.ts"
+import {
+  checkText,
+  sharedTokenRules,
+  textDefinition,
+  textOptions,
+  textRules,
+} from "./parts/text-encoder-decoder-config.ts"
 import { activationCodec } from "./published.ts"
-import { TextEncoderDecoder, type TextForm } from "./text-encoder-decoder.ts"
-import { checkText, sharedTokenRules, textDefinition, textOptions, textRules } from "./text-encoder-decoder-config.ts"
 import type { WeightTable } from "./weight-names.ts"
 
 const config = declare(

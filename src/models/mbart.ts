@@ -6,7 +6,7 @@ import { declare, option, type ValuesOf } from "../config/index.ts"
 import { type Initializer, LearnedPositions } from "../nn/index.ts"
 import { concat, full, maximum, type Tensor, takeAlong, where } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { TextEncoderDecoder, type TextForm } from "./text-encoder-decoder.ts"
+import { TextEncoderDecoder, type TextForm } from "./parts/text-encoder-decoder.ts"
 import {
   checkText,
   learnedPositionRules,
@@ -14,7 +14,7 @@ import {
   textDefinition,
   textOptions,
   textRules,
-} from "./text-encoder-decoder-config.ts"
+} from "./parts/text-encoder-decoder-config.ts"
 
 const config = declare(
   {

@@ -16,12 +16,12 @@ import {
 } from "../nn/index.ts"
 import type { Tensor } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { gptOptions, summaryKeys } from "./gpt-options.ts"
-import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./inputs.ts"
-import { type LanguageHead, languageHead, projectText, scoreText } from "./language-head.ts"
 import { type CacheRequest, checkCapacity, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
-import { withOutputs } from "./outputs.ts"
+import { gptOptions, summaryKeys } from "./parts/gpt-options.ts"
+import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./parts/inputs.ts"
+import { type LanguageHead, languageHead, projectText, scoreText } from "./parts/language-head.ts"
+import { withOutputs } from "./parts/outputs.ts"
 import { type Codec, checkHeads } from "./published.ts"
 
 const config = declare(

@@ -7,8 +7,14 @@ import { type Initializer, SinusoidalPositions } from "../nn/index.ts"
 import type { Tensor } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
 import { shiftRight } from "./encoder-decoder.ts"
-import { TextEncoderDecoder, type TextForm } from "./text-encoder-decoder.ts"
-import { checkText, sharedTokenRules, textDefinition, textOptions, textRules } from "./text-encoder-decoder-config.ts"
+import { TextEncoderDecoder, type TextForm } from "./parts/text-encoder-decoder.ts"
+import {
+  checkText,
+  sharedTokenRules,
+  textDefinition,
+  textOptions,
+  textRules,
+} from "./parts/text-encoder-decoder-config.ts"
 
 const config = declare(
   {

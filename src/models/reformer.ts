@@ -19,10 +19,10 @@ import {
 } from "../nn/index.ts"
 import { concat, full, HeedError, linearCrossEntropy, type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { nextTokens } from "./heads.ts"
-import { checkIds, checkOptions, embedded, keyMask, positionsOf } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
-import { collectOutputs, stackTaps } from "./outputs.ts"
+import { nextTokens } from "./parts/heads.ts"
+import { checkIds, checkOptions, embedded, keyMask, positionsOf } from "./parts/inputs.ts"
+import { collectOutputs, stackTaps } from "./parts/outputs.ts"
 import { activationCodec, kinds, sharedOptions } from "./published.ts"
 
 const chunkCount = z.number().int().min(0)
@@ -251,7 +251,9 @@ export const reformer = defineModel({
   build: (config, init) => new Reformer(config, init),
   codecs: { activation: activationCodec },
   fixed: { tie_word_embeddings: [false] },
-  harmless: ["chunk_size_lm_head", "classifier_dropout", "sinusoidal_pos_embds"],
+  // the last row: what google/reformer-crime-and-punishment names and nothing reads
+  harmless: `chunk_size_lm_head classifier_dropout sinusoidal_pos_embds
+    attention_probs_dropout_prob intermediate_size num_chunks_after num_chunks_before output_past`.split(/\s+/),
   check: ({ head, causal, kinds, layers, axial, axialShape, axialWidths, context, width, localAfter, lshAfter }) => {
     const after = (kinds.includes("local") ? localAfter : 0) + (kinds.includes("lsh") ? lshAfter : 0)
     const wrong =

@@ -13,9 +13,9 @@ import {
 } from "../nn/index.ts"
 import { type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel, type ModelFamily } from "./definition.ts"
-import { type EncoderHead, MaskedHead, Pooler, SequenceHead, SpanHead, TokenHead } from "./encoder-heads.ts"
+import { type EncoderHead, MaskedHead, Pooler, SequenceHead, SpanHead, TokenHead } from "./parts/encoder-heads.ts"
+import { bertNames, bertOptions, checkPadding, oldNormNames, TextEncoder } from "./parts/text-encoder.ts"
 import { activationCodec, checkHeads, kinds } from "./published.ts"
-import { bertNames, bertOptions, checkPadding, oldNormNames, TextEncoder } from "./text-encoder.ts"
 
 const architectures = (name: string) => ({
   masked: `${name}ForMaskedLM`,

@@ -18,11 +18,11 @@ import {
 import { arange, concat, full, HeedError, readSlice, ShapeError, type Tensor, ValueError } from "../tensor/index.ts"
 import { formatShape } from "../tensor/shape.ts"
 import { defineModel } from "./definition.ts"
-import { ClassificationHead, nextTokens } from "./heads.ts"
-import { checkIds, checkOptions, decoderOptions, keyMask } from "./inputs.ts"
 import { type CacheRequest, LanguageModel, type LanguageOutput } from "./language-model.ts"
 import type { ForwardOptions } from "./model.ts"
-import { withOutputs } from "./outputs.ts"
+import { ClassificationHead, nextTokens } from "./parts/heads.ts"
+import { checkIds, checkOptions, decoderOptions, keyMask } from "./parts/inputs.ts"
+import { withOutputs } from "./parts/outputs.ts"
 import { classifierOptions, kinds, sharedOptions } from "./published.ts"
 
 const config = declare(

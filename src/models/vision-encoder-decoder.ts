@@ -7,10 +7,10 @@ import { type Initializer, type KeyValueCache, Linear, type Memory } from "../nn
 import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel, findFamily, type ModelFamily, type PublishedConfig } from "./definition.ts"
 import { type DecodeOptions, type Encoded, EncoderDecoder, shiftRight } from "./encoder-decoder.ts"
-import type { HeadOutput } from "./heads.ts"
-import { checkOptions } from "./inputs.ts"
 import { type CacheRequest, describeModel, LanguageModel } from "./language-model.ts"
 import type { ForwardOptions, Model } from "./model.ts"
+import type { HeadOutput } from "./parts/heads.ts"
+import { checkOptions } from "./parts/inputs.ts"
 import { kinds } from "./published.ts"
 import type { WeightRule, WeightTable } from "./weight-names.ts"
 

@@ -15,10 +15,10 @@ import {
 } from "../nn/index.ts"
 import { type Tensor, ValueError } from "../tensor/index.ts"
 import { defineModel } from "./definition.ts"
-import { Pooler, SequenceHead } from "./encoder-heads.ts"
-import { checkOptions } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
-import { withOutputs } from "./outputs.ts"
+import { Pooler, SequenceHead } from "./parts/encoder-heads.ts"
+import { checkOptions } from "./parts/inputs.ts"
+import { withOutputs } from "./parts/outputs.ts"
 import { activationCodec, checkHeads, classifierOptions, kinds, sharedOptions } from "./published.ts"
 
 import { stacked, type WeightRule } from "./weight-names.ts"

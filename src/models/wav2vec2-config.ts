@@ -3,8 +3,8 @@
 import { z } from "zod"
 import { declare, option, type ValuesOf } from "../config/index.ts"
 import { ValueError } from "../tensor/index.ts"
+import { harmlessSpanKeys, spanOptions } from "./parts/speech-options.ts"
 import { activationCodec, checkHeads, kinds, sharedOptions } from "./published.ts"
-import { harmlessSpanKeys, spanOptions } from "./speech-options.ts"
 
 import { stacked, type WeightTable } from "./weight-names.ts"
 

@@ -31,10 +31,10 @@ import {
 } from "../tensor/index.ts"
 import { formatShape } from "../tensor/shape.ts"
 import { defineModel } from "./definition.ts"
-import { checkOptions } from "./inputs.ts"
 import { type ForwardOptions, Model, type ModelOutput } from "./model.ts"
-import { withOutputs } from "./outputs.ts"
-import { hideSpans } from "./speech-options.ts"
+import { checkOptions } from "./parts/inputs.ts"
+import { withOutputs } from "./parts/outputs.ts"
+import { hideSpans } from "./parts/speech-options.ts"
 import { type Wav2Vec2Config, wav2vec2Definition, wav2vec2Options } from "./wav2vec2-config.ts"
 
 /** One convolution with its norm and activation: x [B T C] -> [B T' C']. */

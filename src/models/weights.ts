@@ -1,10 +1,10 @@
 // Weights of models, in and out: filled from files under published names, and given under them to be written.
 
-import { bf16ToF32, castFloats, type HostTensor, isFloat, type LazyTensor, toFloat32 } from "../files/pure.ts"
-import { hostMemory, read } from "../runtime/index.ts"
-import { fromHost, HeedError, type HostArray, type Parameter, ShapeError } from "../tensor/index.ts"
+import { castFloats, type HostTensor, isFloat, type LazyTensor, toFloat32 } from "../files/pure.ts"
+import { aligned, type HostBlock, hostBlocks, type Place, read } from "../runtime/index.ts"
+import { HeedError, type HostArray, type Parameter, ShapeError } from "../tensor/index.ts"
 import { formatShape, type Shape, sameShape } from "../tensor/shape.ts"
-import { hostArray } from "../tensor/tensor.ts"
+import { bytesPerElement, type DType, hostArray } from "../tensor/tensor.ts"
 import type { ModelFamily } from "./definition.ts"
 import type { Model } from "./model.ts"
 import { isExtra, match, type PublishedPart, publishedParts, storedNames } from "./weight-names.ts"
@@ -38,13 +38,13 @@ function publishedShape({ shape }: Parameter, { rows, transposed }: PublishedPar
   return rows ? [rows[1] - rows[0], ...shape.slice(1)] : shape
 }
 
-function hostValues(tensor: HostTensor, parameter: Parameter, name: string): HostArray {
+function hostValues(tensor: HostTensor, dtype: DType, name: string): HostArray {
   if (!isFloat(tensor.dtype))
     throw new HeedError(
       `weights: expected floats for ${name}, but got ${tensor.dtype}`,
       "the file holds no model of this family",
     )
-  if (parameter.dtype !== "bf16") return toFloat32(tensor, name)
+  if (dtype !== "bf16") return toFloat32(tensor, name)
   return castFloats(tensor, "bf16").data as HostArray
 }
 
@@ -53,7 +53,7 @@ function listed(names: readonly string[]): string {
 }
 
 /** A part and the name it has in a file. */
-interface Located extends PublishedPart {
+interface StoredPart extends PublishedPart {
   readonly stored: string
 }
 
@@ -63,13 +63,13 @@ function locate(
   family: ModelFamily,
   source: WeightSource,
   partial: boolean,
-): Map<Parameter, readonly Located[]> {
+): Map<Parameter, readonly StoredPart[]> {
   const where = source.path ?? "weights"
   const table = family.weightsOf(model.config)
   const { prefix = "", optional = [] } = table
   const stored = storedNames(table, source.names)
   const unclaimed = new Set(stored.keys())
-  const found = new Map<Parameter, readonly Located[]>()
+  const found = new Map<Parameter, readonly StoredPart[]>()
   const missing: string[] = []
   const own = model.state()
   for (const [path, parameter] of own) {
@@ -117,62 +117,107 @@ export async function loadWeights<M extends Model>(
   source: WeightSource,
   options: LoadOptions = {},
 ): Promise<M> {
-  const memory = await hostMemory()
-  const queue = [...locate(model, family, source, options.partial ?? false)].reverse()
-  const work = async (): Promise<void> => {
-    const scratch = new Scratch()
-    for (let next = queue.pop(); next; next = queue.pop()) {
+  const block = await hostBlocks()
+  const batches = batchesOf(locate(model, family, source, options.partial ?? false), source, block(0).widens)
+  const largest = Math.max(0, ...batches.filter(batch => batch.isShort).map(batch => batch.bytes))
+  const spare: HostBlock[] = []
+  await each(batches, batchesAtOnce, async ({ weights, bytes, isShort }) => {
+    const memory = (isShort ? spare.pop() : undefined) ?? block(isShort ? largest : bytes)
+    await each(weights, readsAtOnce, weight => {
       options.signal?.throwIfAborted()
-      await loadParameter(...next, source, memory, scratch)
-    }
-  }
-  const workers = Array.from({ length: readsAtOnce }, () => work().finally(() => queue.splice(0)))
-  const failed = (await Promise.allSettled(workers)).find(end => end.status === "rejected")
-  if (failed) throw failed.reason
+      return readWeight(weight, source, memory.bytes)
+    })
+    const tensors = isShort ? await memory.widened(weights) : weights.map(weight => memory.tensor(weight, weight.dtype))
+    for (const [i, { parameter }] of weights.entries()) parameter.assign(tensors[i]!)
+    if (isShort) spare.push(memory) // fresh memory costs more than reading into it
+  })
   return model
 }
 
-/** Reads under way at a time: each is copied by a thread of its own. */
-const readsAtOnce = 4
+/** Batches on their way at a time: one is cast while the next is read. */
+const batchesAtOnce = 2
+/** Reads of one batch at a time: each is copied by a thread of its own. */
+const readsAtOnce = 2
+/** Bytes of a batch, unless one weight has more. */
+const batchBytes = 1 << 26
 
-/** Memory for numbers that are converted right away, used again and again: fresh memory costs more than reading into it. */
-class Scratch {
-  #memory = new ArrayBuffer(0)
-
-  take(bytes: number): Uint8Array {
-    if (this.#memory.byteLength < bytes) this.#memory = new ArrayBuffer(bytes)
-    return new Uint8Array(this.#memory, 0, bytes)
+/** Does work on items in their order, `count` at a time. After a failure nothing new begins; it is thrown when what had begun has ended. */
+async function each<T>(items: readonly T[], count: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items].reverse()
+  const worker = async (): Promise<void> => {
+    for (let next = queue.pop(); next !== undefined; next = queue.pop()) await work(next)
   }
+  const workers = Array.from({ length: count }, () => worker().finally(() => queue.splice(0)))
+  const failed = (await Promise.allSettled(workers)).find(end => end.status === "rejected")
+  if (failed) throw failed.reason
 }
 
-/** Reads one of our weights to where the device will compute from it. */
-async function loadParameter(
-  parameter: Parameter,
-  parts: readonly Located[],
+/** A weight, what it is made of, and where it is read to: as `dtype`. */
+interface Located extends Place {
+  readonly parameter: Parameter
+  readonly parts: readonly StoredPart[]
+  readonly dtype: DType
+}
+
+/** Weights that are read into one block. */
+interface Batch {
+  readonly weights: Located[]
+  bytes: number
+  /** Read as bf16, and cast by the device to the f32 they shall be. */
+  readonly isShort: boolean
+}
+
+/** Sorts weights into batches. `canWiden`: the device casts. */
+function batchesOf(
+  found: ReadonlyMap<Parameter, readonly StoredPart[]>,
   source: WeightSource,
-  memory: (bytes: number) => ArrayBuffer,
-  scratch: Scratch,
+  canWiden: boolean,
+): Batch[] {
+  const batches: Batch[] = []
+  const open = new Map<boolean, Batch>()
+  for (const [parameter, parts] of found) {
+    const { shape, name } = parameter
+    const isShort =
+      canWiden &&
+      parameter.dtype === "f32" &&
+      parts.every(({ stored, transposed }) => !transposed && source.info(stored).dtype === "bf16")
+    const dtype = isShort ? "bf16" : parameter.dtype
+    const bytes = aligned(parameter.size * bytesPerElement[dtype])
+    let batch = open.get(isShort)
+    if (!batch || batch.bytes + bytes > batchBytes) {
+      batch = { weights: [], bytes: 0, isShort }
+      open.set(isShort, batch)
+      batches.push(batch)
+    }
+    batch.weights.push({ parameter, parts, dtype, shape, name, offset: batch.bytes })
+    batch.bytes += bytes
+  }
+  return batches
+}
+
+/** Reads one of our weights to its place in a block. */
+async function readWeight(
+  { parameter, parts, dtype, offset }: Located,
+  source: WeightSource,
+  block: Uint8Array,
 ): Promise<void> {
-  const { shape, dtype, name } = parameter
+  const { shape } = parameter
   const rowSize = parameter.size / shape[0]!
-  const kind = hostArray(dtype, 0).constructor as new (memory: ArrayBuffer) => HostArray
-  const buffer = memory(parameter.size * hostArray(dtype, 0).BYTES_PER_ELEMENT)
-  const data = new kind(buffer)
+  const kind = hostArray(dtype, 0).constructor as new (
+    memory: ArrayBufferLike,
+    offset: number,
+    size: number,
+  ) => HostArray
+  const data = new kind(block.buffer, block.byteOffset + offset, parameter.size)
   for (const { stored, rows, transposed } of parts) {
     const part = rows ? data.subarray(rows[0] * rowSize, rows[1] * rowSize) : data
-    const storedType = source.info(stored).dtype
-    const isAsStored = !transposed && storedType === dtype
-    const tensor = isAsStored
-      ? await source.read(stored, new Uint8Array(buffer, part.byteOffset, part.byteLength))
-      : await source.read(stored, storedType === "bf16" ? scratch.take(part.length * 2) : undefined)
-    if (isAsStored && tensor.data.buffer === buffer) continue
-    if (!transposed && tensor.dtype === "bf16" && part instanceof Float32Array) bf16ToF32(tensor.data, part)
-    else {
-      const values = hostValues(tensor, parameter, stored)
-      part.set(transposed ? turn(values, [shape[1]!, shape[0]!]) : values)
-    }
+    const isAsStored = !transposed && source.info(stored).dtype === dtype
+    const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength)
+    const tensor = await source.read(stored, isAsStored ? bytes : undefined)
+    if (isAsStored && tensor.data.buffer === part.buffer) continue
+    const values = hostValues(tensor, dtype, stored)
+    part.set(transposed ? turn(values, [shape[1]!, shape[0]!]) : values)
   }
-  parameter.assign(fromHost(data, shape, dtype, name))
 }
 
 /** A model's weights under published names, each read when its turn to be written comes. */

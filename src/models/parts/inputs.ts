@@ -1,9 +1,9 @@
 // Checks of what a model is called with, and the forms its parts want it in.
 
-import { type Embedding, type KeyValueCache, positionsFrom } from "../nn/index.ts"
-import { HeedError, ShapeError, type Tensor, TypeMismatchError } from "../tensor/index.ts"
-import { formatShape } from "../tensor/shape.ts"
-import type { ForwardOptions } from "./model.ts"
+import { type Embedding, type KeyValueCache, positionsFrom } from "../../nn/index.ts"
+import { HeedError, ShapeError, type Tensor, TypeMismatchError } from "../../tensor/index.ts"
+import { formatShape } from "../../tensor/shape.ts"
+import type { ForwardOptions } from "../model.ts"
 
 /** The options of every decoder-only model. */
 export const decoderOptions = [

@@ -1,6 +1,6 @@
 // What stands on top of a stack of blocks: the next token's logits, or the classes of a sequence.
 
-import { Buffer, type Embedding, type Initializer, Linear, Module } from "../nn/index.ts"
+import { Buffer, type Embedding, type Initializer, Linear, Module } from "../../nn/index.ts"
 import {
   arange,
   argmax,
@@ -17,9 +17,9 @@ import {
   ShapeError,
   type Tensor,
   ValueError,
-} from "../tensor/index.ts"
-import { formatShape } from "../tensor/shape.ts"
-import type { ForwardOptions } from "./model.ts"
+} from "../../tensor/index.ts"
+import { formatShape } from "../../tensor/shape.ts"
+import type { ForwardOptions } from "../model.ts"
 
 /** Logits and loss of a head; of tokens [… V], of classes [B N]. */
 export interface HeadOutput {

@@ -1,10 +1,10 @@
 // Options that speech models share: what of the sound is hidden from them while they learn.
 
 import { z } from "zod"
-import { option } from "../config/index.ts"
-import { maskSpans } from "../nn/index.ts"
-import type { Tensor } from "../tensor/index.ts"
-import { kinds } from "./published.ts"
+import { option } from "../../config/index.ts"
+import { maskSpans } from "../../nn/index.ts"
+import type { Tensor } from "../../tensor/index.ts"
+import { kinds } from "../published.ts"
 
 /** Spans of time and of channels that are hidden in training. */
 export const spanOptions = (augment: boolean) => ({

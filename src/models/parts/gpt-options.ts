@@ -1,8 +1,8 @@
 // What GPT, GPT-2 and GPT-Neo have in common in their published configurations.
 
 import { z } from "zod"
-import { option } from "../config/index.ts"
-import { classifierOptions, kinds, sharedOptions } from "./published.ts"
+import { option } from "../../config/index.ts"
+import { classifierOptions, kinds, sharedOptions } from "../published.ts"
 
 /** Norms and heads, which GPT-Neo has, too. */
 export const gptHeadOptions = {

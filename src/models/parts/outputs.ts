@@ -1,7 +1,7 @@
 // Inner values that a caller asks for: found by their taps below the running module.
 
-import { collectTaps, currentScope, Tensor } from "../tensor/index.ts"
-import type { ModelOutput, OutputRequest } from "./model.ts"
+import { collectTaps, currentScope, Tensor } from "../../tensor/index.ts"
+import type { ModelOutput, OutputRequest } from "../model.ts"
 
 /** Names of taps below the running module, by the output they are given as. */
 export type OutputTaps = Readonly<Record<string, readonly string[]>>

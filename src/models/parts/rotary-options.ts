@@ -1,11 +1,11 @@
 // What Llama and its descendants have in common as they are published: options, how their values are written, names of weights.
 
 import { z } from "zod"
-import { option, type ValuesOf } from "../config/index.ts"
-import type { Activation } from "../nn/index.ts"
-import { ValueError } from "../tensor/index.ts"
-import { activationCodec, type Codec, classifierOptions, kinds, ropeScalingCodec, sharedOptions } from "./published.ts"
-import { stacked, type WeightTable } from "./weight-names.ts"
+import { option, type ValuesOf } from "../../config/index.ts"
+import type { Activation } from "../../nn/index.ts"
+import { ValueError } from "../../tensor/index.ts"
+import { activationCodec, type Codec, classifierOptions, kinds, ropeScalingCodec, sharedOptions } from "../published.ts"
+import { stacked, type WeightTable } from "../weight-names.ts"
 
 /** Values of options that are left out, as a family publishes them. */
 export interface RotaryDefaults {

@@ -10,11 +10,11 @@ import {
   LayerNorm,
   Linear,
   Module,
-} from "../nn/index.ts"
-import { crossEntropy, HeedError, ShapeError, type Tensor } from "../tensor/index.ts"
-import { formatShape } from "../tensor/shape.ts"
+} from "../../nn/index.ts"
+import { crossEntropy, HeedError, ShapeError, type Tensor } from "../../tensor/index.ts"
+import { formatShape } from "../../tensor/shape.ts"
+import type { ForwardOptions, ModelOutput } from "../model.ts"
 import { type ClassificationKind, classificationLoss, type HeadOutput, VocabularyHead } from "./heads.ts"
-import type { ForwardOptions, ModelOutput } from "./model.ts"
 
 /** What a call of a text encoder may use besides its ids. */
 export interface EncoderOptions extends ForwardOptions {

@@ -1,8 +1,8 @@
 // One vector for a whole text from the vectors of its tokens (Reimers & Gurevych 2019, "Sentence-BERT"): their mean, the first, or the
 // largest of each element; padding does not count.
 
-import { ShapeError, type Tensor, ValueError, where } from "../tensor/index.ts"
-import { formatShape } from "../tensor/shape.ts"
+import { ShapeError, type Tensor, ValueError, where } from "../../tensor/index.ts"
+import { formatShape } from "../../tensor/shape.ts"
 
 /** Ways to pool: the mean of all tokens, the first one (CLS), the largest of each element. */
 export const poolings = ["mean", "cls", "max"] as const

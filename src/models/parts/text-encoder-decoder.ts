@@ -14,13 +14,13 @@ import {
   PreNormBlock,
   SelfAttention,
   Stack,
-} from "../nn/index.ts"
-import type { Tensor } from "../tensor/index.ts"
-import { type DecodeOptions, type Encoded, EncoderDecoder } from "./encoder-decoder.ts"
+} from "../../nn/index.ts"
+import type { Tensor } from "../../tensor/index.ts"
+import { type DecodeOptions, type Encoded, EncoderDecoder } from "../encoder-decoder.ts"
+import { type CacheRequest, checkCapacity } from "../language-model.ts"
+import type { ForwardOptions } from "../model.ts"
 import { type HeadOutput, VocabularyHead } from "./heads.ts"
 import { checkIds, embedded, keyMask, maskOf, memoryMaskOf, positionsOf } from "./inputs.ts"
-import { type CacheRequest, checkCapacity } from "./language-model.ts"
-import type { ForwardOptions } from "./model.ts"
 import type { TextConfig } from "./text-encoder-decoder-config.ts"
 
 /** What the families' stacks differ in. */

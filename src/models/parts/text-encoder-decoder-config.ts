@@ -1,11 +1,11 @@
 // Options and published names that BART, mBART, Pegasus and Marian share; see text-encoder-decoder.ts.
 
 import { z } from "zod"
-import { option } from "../config/index.ts"
-import type { Activation } from "../nn/index.ts"
-import { ValueError } from "../tensor/index.ts"
-import { activationCodec, kinds, sharedOptions } from "./published.ts"
-import { stacked, type WeightTable } from "./weight-names.ts"
+import { option } from "../../config/index.ts"
+import type { Activation } from "../../nn/index.ts"
+import { ValueError } from "../../tensor/index.ts"
+import { activationCodec, kinds, sharedOptions } from "../published.ts"
+import { stacked, type WeightTable } from "../weight-names.ts"
 
 /** What the families' defaults differ in. */
 interface TextDefaults {

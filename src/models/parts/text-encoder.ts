@@ -2,22 +2,22 @@
 // of blocks that see in both directions, a pooler where there is one, and a head.
 
 import { z } from "zod"
-import { type Options, option } from "../config/index.ts"
+import { type Options, option } from "../../config/index.ts"
 import {
   type BlockContext,
   type PostNormBlock,
   positionsFrom,
   type TokenEmbeddings,
   throughBlocks,
-} from "../nn/index.ts"
-import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+} from "../../nn/index.ts"
+import { HeedError, type Tensor, ValueError } from "../../tensor/index.ts"
+import { describeModel } from "../language-model.ts"
+import { Model, type OutputRequest } from "../model.ts"
+import { classifierOptions, kinds, sharedOptions } from "../published.ts"
+import { stacked, type WeightRule } from "../weight-names.ts"
 import type { EncoderHead, EncoderOptions, EncoderOutput, Pooler } from "./encoder-heads.ts"
 import { checkIds, checkOptions, maskOf, positionsOf } from "./inputs.ts"
-import { describeModel } from "./language-model.ts"
-import { Model, type OutputRequest } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
-import { classifierOptions, kinds, sharedOptions } from "./published.ts"
-import { stacked, type WeightRule } from "./weight-names.ts"
 
 /** What a text encoder's blocks are called with besides the stream, and how its inner values are given. */
 export interface EncoderReading<O extends EncoderOptions, R extends EncoderOutput> {

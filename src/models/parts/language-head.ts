@@ -1,9 +1,9 @@
 // The head of a decoder: the next token's logits, or the classes of a text.
 
-import type { Embedding, Initializer } from "../nn/index.ts"
-import { HeedError, type Tensor } from "../tensor/index.ts"
+import type { Embedding, Initializer } from "../../nn/index.ts"
+import { HeedError, type Tensor } from "../../tensor/index.ts"
+import type { ForwardOptions } from "../model.ts"
 import { ClassificationHead, type ClassificationKind, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
-import type { ForwardOptions } from "./model.ts"
 
 /** Either of them. */
 export type LanguageHead = VocabularyHead | ClassificationHead

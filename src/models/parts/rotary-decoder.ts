@@ -16,12 +16,12 @@ import {
   type SelfAttentionOptions,
   throughBlocks,
   windowsOf,
-} from "../nn/index.ts"
-import { crossEntropy, full, HeedError, type Tensor } from "../tensor/index.ts"
+} from "../../nn/index.ts"
+import { crossEntropy, full, HeedError, type Tensor } from "../../tensor/index.ts"
+import { type CacheRequest, checkCapacity, LanguageModel, type LanguageOutput } from "../language-model.ts"
+import type { ForwardOptions } from "../model.ts"
 import { ClassificationHead, type HeadOutput, nextTokens, VocabularyHead } from "./heads.ts"
 import { checkIds, checkOptions, decoderOptions, embedded, maskOf, positionsOf } from "./inputs.ts"
-import { type CacheRequest, checkCapacity, LanguageModel, type LanguageOutput } from "./language-model.ts"
-import type { ForwardOptions } from "./model.ts"
 import { withOutputs } from "./outputs.ts"
 import { groupsOf, headWidthOf, type RotaryConfig } from "./rotary-options.ts"
 
