@@ -1,6 +1,7 @@
 // The pages of docs/tasks say what the declarations say: one page a task, its options with their defaults and meanings, flags that exist.
+// HEED_WRITE=1 npx vitest run tests/tasks/pages.test.ts writes the tables anew.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { type Declaration, flagsOf } from "../../src/config/index.ts"
@@ -17,9 +18,20 @@ const written = (value: unknown): string => (value === undefined ? "–" : `\`${
 const rowsOf = (declaration: Pick<Declaration, "describe">): string[] =>
   declaration.describe().map(({ key, default: usual, help }) => `| \`${key}\` | ${written(usual)} | ${help} |`)
 
-/** The rows of the table under "| option | default | meaning |". */
-const tableOf = (text: string): string[] =>
-  text.split("| option | default | meaning |\n|---|---|---|\n")[1]?.split("\n\n")[0]?.split("\n") ?? []
+const heading = "| option | default | meaning |\n|---|---|---|\n"
+
+/** Holds the table of a page against a declaration, or writes it anew. */
+function checkTable(name: string, declaration: Pick<Declaration, "describe">): void {
+  const rows = rowsOf(declaration)
+  const [before, after = ""] = page(name).split(heading)
+  const found = after === "" ? [] : after.slice(0, after.indexOf("\n\n")).split("\n")
+  if (process.env.HEED_WRITE && after !== "")
+    writeFileSync(
+      join(folder, `${name}.md`),
+      `${before}${heading}${rows.join("\n")}${after.slice(after.indexOf("\n\n"))}`,
+    )
+  else expect(found, "HEED_WRITE=1 npx vitest run tests/tasks/pages.test.ts writes the table anew").toEqual(rows)
+}
 
 test("every task has a page, and every page a task", () => {
   const names = readdirSync(folder).filter(name => name !== "README.md")
@@ -29,14 +41,14 @@ test("every task has a page, and every page a task", () => {
       .sort(),
   )
   for (const name of Object.keys(tasks)) expect(page("README")).toContain(`| [${name}](${name}.md) |`)
-  expect(tableOf(page("README"))).toEqual(rowsOf(pipelineOptions))
+  checkTable("README", pipelineOptions)
 })
 
 describe.each(Object.values(tasks))("$name", ({ name, aliases, options, ...task }) => {
   const text = page(name)
 
   test("its options are those of the declaration", () => {
-    expect(tableOf(text)).toEqual(rowsOf(options))
+    checkTable(name, options)
     expect(text.includes("[generation](../generation.md)")).toBe("generates" in task)
     for (const alias of aliases) expect(text).toContain(`\`${alias}\``)
   })
