@@ -48,7 +48,11 @@ export async function generateIds(
   const { stepLogits = false, stepScores = false, tokenizer, ...rest } = options
   const record = { logits: [], scores: [] }
   const recording = stepLogits || stepScores
-  const job = prepare(model, inputs, rest, { tokenizer: null, ...(recording ? { record } : {}) })
+  const job = prepare(model, inputs, rest, {
+    tokenizer: null,
+    ...(tokenizer ? { tokens: tokenizer.vocabularySize } : {}), // what it could not show is not written
+    ...(recording ? { record } : {}),
+  })
   refuse(job, options)
   if (job.config.numBeams > 1) return searchBatch(job)
   const { config, run, plan, starts } = job

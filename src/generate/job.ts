@@ -85,6 +85,8 @@ export type Inputs = readonly Prompt[] | Tensor
 /** What else decides how a job runs. */
 export interface JobSettings {
   readonly tokenizer: Tokenizer | null
+  /** Only ids below may be written; as many as the tokenizer has unless given. */
+  readonly tokens?: number
   readonly record?: Plan["record"]
 }
 
@@ -92,7 +94,7 @@ export interface JobSettings {
 export function prepare(given: Model, inputs: Inputs, options: GenerateOptions, settings: JobSettings): Job {
   const model = writingModel("generate", given)
   const { config, run } = splitOptions(model, options)
-  const { tokenizer, record } = settings
+  const { tokenizer, record, tokens = tokenizer?.vocabularySize } = settings
   const source = model instanceof EncoderDecoder ? sourceOf(model, tokenizer, inputs, run) : null
   if (!source) refuseForEncoder(model, { ...options })
   const starts = source
@@ -128,7 +130,7 @@ export function prepare(given: Model, inputs: Inputs, options: GenerateOptions, 
         ...(run.logitsProcessor ? { own: run.logitsProcessor } : {}),
       }),
       copies: config.numBeams === 1 && samples(config) ? (config.numReturnSequences ?? 1) : 1,
-      ...(tokenizer ? { tokens: tokenizer.vocabularySize } : {}),
+      ...(tokens === undefined ? {} : { tokens }),
       ...(run.signal ? { signal: run.signal } : {}),
       ...(record ? { record } : {}),
     },

@@ -22,12 +22,16 @@ export function isCaching(model: Model): model is CachingModel {
   return model instanceof LanguageModel || model instanceof EncoderDecoder
 }
 
+/** Whether a model predicts each next token of a text. */
+export function isWriting(model: Model): model is WritingModel {
+  const { head } = model.config
+  if (model instanceof EncoderDecoder || (model instanceof LanguageModel && head === undefined)) return true
+  return head === "causal" && (model instanceof LanguageModel || "context" in model)
+}
+
 /** The model as one that writes. Throws HeedError where it is of another kind. */
 export function writingModel(what: string, model: Model): WritingModel {
-  const { head } = model.config
-  if (model instanceof EncoderDecoder || (model instanceof LanguageModel && (head === undefined || head === "causal")))
-    return model
-  if (head === "causal" && "context" in model && typeof model.context === "number") return model as PlainModel
+  if (isWriting(model)) return model
   throw new HeedError(
     `${what}: expected a model that writes text, but got ${describeModel(model)}`,
     "models that write are language models, such as gpt2 and llama, and encoder-decoders, such as t5 and bart",

@@ -6,7 +6,7 @@ import { declare, option, type ValuesOf } from "../config/index.ts"
 import type { GenerateOptions } from "../generate/index.ts"
 import { type AudioSource, readAudio } from "../media/index.ts"
 import { recognizeLetters } from "./ctc-recognition.ts"
-import { splitOwn } from "./options.ts"
+import { ownNames, splitOwn } from "./options.ts"
 import { listOf, type Opened, refuseModel, type Task } from "./task.ts"
 import { recognizeSpeech } from "./whisper-recognition.ts"
 
@@ -90,9 +90,9 @@ function open(opened: Opened): AutomaticSpeechRecognition {
   const answer = async (inputs: AudioSource | readonly AudioSource[], given: CallOptions = {}): Promise<unknown> => {
     const { list, single } = listOf<AudioSource>(name, inputs as AudioSource | readonly AudioSource[])
     const { own, rest } = splitOwn(options, given)
+    const generation = ownNames(rest) as GenerateOptions
     const results: Recognized[] = []
-    for (const source of list)
-      results.push(await recognize(await readAudio(source, { samplingRate }), own, rest as GenerateOptions))
+    for (const source of list) results.push(await recognize(await readAudio(source, { samplingRate }), own, generation))
     return single ? results[0] : results
   }
   return answer as AutomaticSpeechRecognition

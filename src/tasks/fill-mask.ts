@@ -79,9 +79,11 @@ function open(opened: Opened): FillMask {
       const masks = [...ids.keys()].filter(position => ids[position] === maskId)
       const each = masks.map(position => {
         const chances = softmaxRow(data.subarray(position * V, (position + 1) * V))
+        // a model may have more rows than there are tokens: those mean nothing
+        const words = chances.subarray(0, tokenizer.vocabularySize)
         const order = allowed
           ? [...allowed].sort((a, b) => chances[b]! - chances[a]!).slice(0, topK)
-          : largest(chances, topK)
+          : largest(words, topK)
         return order.map((token): FilledMask => {
           const sequence = Int32Array.from(ids, (id, k) => (k === position ? token : id))
           return {

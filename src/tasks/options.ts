@@ -1,6 +1,7 @@
 // Options of tasks that write: those of the task itself, and all others, which belong to generation.
 
 import type { Declaration, Options, ValuesOf } from "../config/index.ts"
+import { generationOptions } from "../generate/index.ts"
 
 /** A task's own options, checked and filled in, and the rest as it was given. Throws ConfigError. */
 export function splitOwn<O extends Options>(
@@ -11,4 +12,14 @@ export function splitOwn<O extends Options>(
   const rest: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(given)) (declaration.keyOf(name) === undefined ? rest : own)[name] = value
   return { own: declaration.parse(own) as ValuesOf<Declaration<O>>, rest }
+}
+
+/** Options of generation by their names here, so that what a task sets meets what a caller wrote in snake_case. One that is given under two names keeps both, to be refused. */
+export function ownNames(given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const out: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(given)) {
+    const key = generationOptions.keyOf(name) ?? name
+    out[Object.hasOwn(out, key) ? name : key] = value
+  }
+  return out
 }

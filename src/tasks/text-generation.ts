@@ -2,8 +2,8 @@
 
 import { z } from "zod"
 import { declare, option } from "../config/index.ts"
-import { type GenerateOptions, generate, generateIds } from "../generate/index.ts"
-import { LanguageModel } from "../models/index.ts"
+import { type GenerateOptions, generate, generateIds, isWriting } from "../generate/index.ts"
+import { EncoderDecoder } from "../models/index.ts"
 import { HeedError } from "../tensor/index.ts"
 import { type ChatMessage, chatTemplate, type Tokenizer } from "../text/index.ts"
 import { splitOwn } from "./options.ts"
@@ -64,7 +64,7 @@ function promptsOf(inputs: unknown): { readonly list: readonly Prompt[]; readonl
 
 function open(opened: Opened): TextGeneration {
   const { model, run } = opened
-  if (!(model instanceof LanguageModel) || model.config.head === "classification")
+  if (model instanceof EncoderDecoder || !isWriting(model))
     refuseModel(name, model, "a language model (for encoder-decoders there is text2text-generation)")
   const tokenizer = needTokenizer(name, opened)
 

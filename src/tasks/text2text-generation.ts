@@ -2,11 +2,11 @@
 
 import { z } from "zod"
 import { declare, option } from "../config/index.ts"
-import { type GenerateOptions, generateIds } from "../generate/index.ts"
+import { type GenerateOptions, generateIds, mergeGeneration, readGeneration } from "../generate/index.ts"
 import { EncoderDecoder } from "../models/index.ts"
 import { HeedError, ValueError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
-import { splitOwn } from "./options.ts"
+import { ownNames, splitOwn } from "./options.ts"
 import { checkText, type FolderFile, listOf, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
 const options = declare(
@@ -49,11 +49,21 @@ export type TextToText<K extends string> = (
 
 /** The options that config.json gives a task: transformers' `task_specific_params`. */
 function specificOf(published: FolderFile, task: string): Readonly<Record<string, unknown>> {
-  const all = published.task_specific_params as
-    | Readonly<Record<string, Readonly<Record<string, unknown>>>>
-    | null
-    | undefined
-  return all?.[task] ?? {}
+  const all = checkObject("task_specific_params", published.task_specific_params)
+  return checkObject(`task_specific_params.${task}`, Object.hasOwn(all, task) ? all[task] : null)
+}
+
+function checkObject(key: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (value === null || value === undefined) return {}
+  if (typeof value === "object" && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
+  throw new HeedError(`config.json: expected ${key} to be an object, but got ${JSON.stringify(value).slice(0, 40)}`)
+}
+
+/** What is put before each text, as a file has it. Throws HeedError for what is no text. */
+function prefixOf(value: unknown): string {
+  if (value === null || value === undefined) return ""
+  if (typeof value === "string") return value
+  throw new HeedError(`config.json: expected prefix to be a text, but got ${JSON.stringify(value).slice(0, 40)}`)
 }
 
 /** Where a text's language stands among its tokens: mBART puts it at the end, its later version at the beginning. */
@@ -92,12 +102,13 @@ function textToText<K extends string>({ name, aliases, summary, field }: Variant
     if (!(model instanceof EncoderDecoder)) refuseModel(name, model, "an encoder-decoder, such as t5, bart or marian")
     const tokenizer = needTokenizer(name, opened)
     const asked = opened.task ?? name
-    const { prefix: usualPrefix, ...specific } = specificOf(published, asked)
+    const { prefix, ...others } = specificOf(published, asked)
+    const usualPrefix = prefixOf(prefix ?? published.prefix)
+    const specific = readGeneration(others, "config.json")
     const longest = (model.config.sourceContext ?? model.config.context) as unknown
 
     const idsOf = (text: string, values: Readonly<Record<string, unknown>>): Int32Array => {
-      const prefix = values.prefix ?? usualPrefix ?? published.prefix ?? ""
-      const whole = `${String(prefix)}${checkText(name, text)}`
+      const whole = `${values.prefix ?? usualPrefix}${checkText(name, text)}`
       const ids =
         typeof values.srcLang === "string"
           ? withLanguage(tokenizer, whole, values.srcLang, opened)
@@ -116,7 +127,7 @@ function textToText<K extends string>({ name, aliases, summary, field }: Variant
       const { own, rest } = splitOwn(declared as typeof translationOptions, given)
       const { batchSize, ...values } = own
       const forced = values.tgtLang === undefined ? {} : { forcedBosTokenId: languageToken(tokenizer, values.tgtLang) }
-      const generation = { ...specific, ...run, ...forced, ...rest } as GenerateOptions
+      const generation = { ...mergeGeneration(specific, { ...forced, ...ownNames(rest) }), ...run } as GenerateOptions
       const rows = list.map(text => idsOf(text, values))
       const results: Written<K>[] = []
       for (let start = 0; start < rows.length; start += batchSize) {

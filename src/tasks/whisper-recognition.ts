@@ -65,9 +65,12 @@ async function languageOf(
   { language }: RecognitionOptions,
 ): Promise<{ readonly language?: string }> {
   if (language !== undefined || !writer.tokens.tasks) return language === undefined ? {} : { language }
+  const { device, precision, signal } = writer.generation // how texts are written has no say in what language it is
   const { stepLogits } = await generateIds(writer.model, writer.extractor.extract([sound]), {
-    ...writer.generation,
     ...plain,
+    ...(device ? { device } : {}),
+    ...(precision ? { precision } : {}),
+    ...(signal ? { signal } : {}),
     decoderInputIds: [writer.tokens.start],
     maxNewTokens: 1,
     stepLogits: true,

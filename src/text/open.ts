@@ -81,7 +81,9 @@ async function readSettings(readFile: ReadFile): Promise<TokenizerConfiguration>
 /** Whose tokenizer it is: "bert", "gpt2", "t5" … */
 function familyOf(configuration: TokenizerConfiguration, model: TokenizerConfiguration, name: string): string | null {
   const { tokenizer_class: named } = configuration
-  const { model_type: type } = model
+  const { decoder } = model // of models that see and write, the one that writes
+  const written = typeof decoder === "object" && decoder !== null ? (decoder as TokenizerConfiguration) : model
+  const { model_type: type } = written
   if (typeof named === "string" && !/^PreTrainedTokenizer/.test(named))
     return named
       .replace(/Tokenizer(Fast)?$/, "")
