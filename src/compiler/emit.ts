@@ -16,6 +16,9 @@ import { type Placed, rootOf, type Step } from "./step.ts"
 
 const codes: Readonly<Record<string, number>> = { ...elementCodes, ...reductionCodes, ...distributionCodes }
 const indexOf = new Map(kernelNames.map((name, i) => [name as string, i]))
+const fieldsOf = new Map<string, readonly [string, FieldKind][]>(
+  kernelNames.map(name => [name, Object.entries(kernels[name])]),
+)
 
 /** The calls of a step with what they work on. */
 export function callsOf(step: Step): readonly KernelCall[] {
@@ -55,22 +58,23 @@ function emitCall(words: number[], call: KernelCall, step: Step): void {
   const index = indexOf.get(call.name)
   if (index === undefined) throw new HeedError(`emit: expected a kernel of the table, but got "${call.name}"`)
   const fields = kernels[call.name as KernelName]
-  for (const name of Object.keys(call.fields))
+  for (const name in call.fields)
     if (!(name in fields)) throw new HeedError(`emit: expected arguments of ${call.name}, but got "${name}"`)
   words.push(index)
-  for (const [name, kind] of Object.entries(fields)) {
+  for (const [name, kind] of fieldsOf.get(call.name)!) {
     const value = call.fields[name]
-    const where = `${call.name}.${name}`
+    const where = (): string => `${call.name}.${name}`
     if (kind === "buffers") {
       const list = value as readonly BufferField[]
       words.push(list.length)
       for (const one of list) emitBuffer(words, one, step, where)
     } else if (isBuffer(kind)) {
-      if (value === undefined && !kind.endsWith("?")) throw new HeedError(`emit: expected ${where}, but it is missing`)
+      if (value === undefined && !kind.endsWith("?"))
+        throw new HeedError(`emit: expected ${where()}, but it is missing`)
       emitBuffer(words, (value ?? null) as BufferField, step, where)
     } else if (kind === "ints" || kind === "floats") {
       const list = value as readonly Coded[] | undefined
-      if (!Array.isArray(list)) throw new HeedError(`emit: expected a list for ${where}, but got ${String(value)}`)
+      if (!Array.isArray(list)) throw new HeedError(`emit: expected a list for ${where()}, but got ${String(value)}`)
       words.push(list.length)
       for (const one of list) words.push(numberOf(one, where))
     } else {
@@ -83,20 +87,20 @@ function isBuffer(kind: FieldKind): boolean {
   return kind === "in" || kind === "in?" || kind === "out" || kind === "out?" || kind === "inout"
 }
 
-function numberOf(value: Coded, where: string): number {
+function numberOf(value: Coded, where: () => string): number {
   const number = typeof value === "string" ? codes[value] : value
   if (typeof number !== "number")
-    throw new HeedError(`emit: expected a number or a known name for ${where}, but got ${String(value)}`)
+    throw new HeedError(`emit: expected a number or a known name for ${where()}, but got ${String(value)}`)
   return number
 }
 
-function emitBuffer(words: number[], field: BufferField, step: Step, where: string): void {
+function emitBuffer(words: number[], field: BufferField, step: Step, where: () => string): void {
   if (field === null) {
     words.push(-1, 0)
     return
   }
   const placed = "input" in field ? step.inputs[field.input] : step.outputs[field.output]
-  if (!placed) throw new HeedError(`emit: expected an operand for ${where}, but the step has none with that number`)
+  if (!placed) throw new HeedError(`emit: expected an operand for ${where()}, but the step has none with that number`)
   const width = bytesPerElement[placed.buffer.dtype]
   const base = rootOf(placed.buffer)
   words.push(base.slot ?? 0, base.offset + (field.at ?? placed.layout.offset) * width)

@@ -132,50 +132,41 @@ export function lower(
 interface Unit {
   readonly nodes: readonly Node[]
   readonly group: Group | null
+  done: boolean
 }
 
 /** Units such that whatever a unit needs comes before it; otherwise in the order they were recorded. */
 function inOrder(nodes: readonly Node[], groups: ReadonlyMap<Node, Group>): Unit[] {
-  const units = new Map<Node, Unit>()
+  const units = new Map<number, Unit>()
   for (const group of new Set(groups.values())) {
     const members = group.reduction ? [...group.members, group.reduction] : group.members
-    for (const node of members) units.set(node, { nodes: members, group })
+    const unit = { nodes: members, group, done: false }
+    for (const node of members) units.set(node.id, unit)
   }
-  const unitByGroup = new Map<Group, Unit>()
   const unitOf = (node: Node): Unit => {
-    const found = units.get(node) ?? { nodes: [node], group: null }
-    if (!found.group) {
-      units.set(node, found)
-      return found
-    }
-    const known = unitByGroup.get(found.group)
-    if (!known) unitByGroup.set(found.group, found)
-    return known ?? found
+    let found = units.get(node.id)
+    if (!found) units.set(node.id, (found = { nodes: [node], group: null, done: false }))
+    return found
   }
   const order: Unit[] = []
-  const done = new Set<Unit>()
+  const stack: Unit[] = []
   for (const start of nodes) {
-    const stack = [unitOf(start)]
+    stack.push(unitOf(start))
     while (stack.length > 0) {
       const unit = stack.at(-1)!
-      if (done.has(unit)) {
-        stack.pop()
-        continue
-      }
-      const waiting: Unit[] = []
-      for (const node of unit.nodes) {
-        if (isComputed(node)) continue
-        for (const input of node.inputs) {
-          const before = unitOf(input.node)
-          if (before !== unit && !done.has(before)) waiting.push(before)
+      const { length } = stack
+      if (!unit.done)
+        for (const node of unit.nodes) {
+          if (isComputed(node)) continue
+          for (const input of node.inputs) {
+            const before = unitOf(input.node)
+            if (before !== unit && !before.done) stack.push(before)
+          }
         }
-      }
-      if (waiting.length > 0) stack.push(...waiting)
-      else {
-        done.add(unit)
-        order.push(unit)
-        stack.pop()
-      }
+      if (stack.length > length) continue
+      if (!unit.done) order.push(unit)
+      unit.done = true
+      stack.pop()
     }
   }
   return order

@@ -28,38 +28,54 @@ export function attributeKey(attributes: Attributes): string {
 }
 
 function attributeText(attributes: Attributes): string {
-  return JSON.stringify(attributes, (_, value: unknown) => {
-    if (typeof value === "number" && !Number.isFinite(value)) return `#${value}`
-    if (Object.is(value, -0)) return "#-0"
-    if (value === null || typeof value !== "object" || Array.isArray(value)) return value
-    const prototype = Object.getPrototypeOf(value)
-    return prototype === Object.prototype || prototype === null ? value : `@${identityOf(value)}`
-  })
+  let text = ""
+  for (const name in attributes) {
+    const value = attributes[name]
+    if (value !== undefined) text += `${name}:${valueText(value)};`
+  }
+  return text
+}
+
+/** One value as text; what is text itself stands in quotes, so that it is taken for nothing else. */
+function valueText(value: unknown): string {
+  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value)
+  if (typeof value === "string") return JSON.stringify(value)
+  if (typeof value === "function") return `@${identityOf(value)}`
+  if (typeof value !== "object" || value === null) return String(value)
+  if (Array.isArray(value)) {
+    let text = "["
+    for (let i = 0; i < value.length; i++) text += `${valueText(value[i])},`
+    return `${text}]`
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+    ? `{${attributeText(value as Attributes)}}`
+    : `@${identityOf(value)}`
 }
 
 function nodeKey(op: Op, attributes: Attributes, inputs: readonly Tensor[], scope: string): string {
-  const from = inputs.map(t => `${t.node.id}.${t.index}`).join(",")
-  return `${identityOf(op)}|${op.taps || op.label ? scope : ""}|${attributeKey(attributes)}|${from}`
+  let key = `${identityOf(op)}|${op.taps || op.label ? scope : ""}|${attributeKey(attributes)}|`
+  for (let i = 0; i < inputs.length; i++) key += `${inputs[i]!.node.id}.${inputs[i]!.index},`
+  return key
 }
 
 /** Shares equal nodes and drops what computes nothing. Gives the new outputs. */
 export function simplify(outputs: readonly Tensor[]): Tensor[] {
   const known = new Map<string, readonly Tensor[]>()
+  let key = "" // of the node that is looked at
   return rewrite(
     outputs,
     (node, inputs) => {
       if (!node.op || node.op.unique) return null
       const shorter = node.op.simplify?.(inputs, node.attributes) ?? null
       if (shorter && fits(node, shorter)) return [shorter]
-      const key = nodeKey(node.op, node.attributes, inputs, node.scope)
-      const before = known.get(key)
-      if (before) return before
-      return null
+      key = nodeKey(node.op, node.attributes, inputs, node.scope)
+      return known.get(key) ?? null
     },
     {
       stopAtValues: true,
-      kept: (node, inputs, tensors) => {
-        if (node.op && !node.op.unique) known.set(nodeKey(node.op, node.attributes, inputs, node.scope), tensors)
+      kept: (node, _, tensors) => {
+        if (node.op && !node.op.unique) known.set(key, tensors)
       },
     },
   )

@@ -3,6 +3,9 @@
 import { type FieldKind, kernels } from "../kernels/table.ts"
 import { HeedError, ValueError } from "../tensor/errors.ts"
 
+/** Storages begin at multiples of this many bytes. */
+export const alignment = 64
+
 /** Memory of one device, 64-byte aligned and zeroed. Garbage collected: what nobody holds, and no run uses, is given back. */
 export interface Storage {
   /** The size that was asked for. */
@@ -46,10 +49,10 @@ export interface ProgramDevice {
   readonly kernels: ReadonlySet<string>
   /** Zeroed memory; throws a HeedError when there is not enough. */
   allocate(bytes: number): Storage
-  /** Plain memory that this device can compute from where it lies; absent where a device has its own. */
-  hostMemory?(bytes: number): ArrayBuffer
-  /** The storage that is `data`, when all of it is the memory of one call of `hostMemory`. */
-  storageOf?(data: ArrayBufferView): Storage | undefined
+  /** The same memory from byte `offset` (a multiple of 64) on, as a storage of its own: parts that programs write must not overlap. */
+  part(storage: Storage, offset: number, bytes: number): Storage
+  /** The storage's own bytes, where they are plain memory that may be written in place; absent where a device has memory of another kind. */
+  bytesOf?(storage: Storage): Uint8Array
   /** Copies `data` to byte `offset` of the storage. Do not write what a run in progress uses. */
   write(storage: Storage, offset: number, data: ArrayBufferView): void
   /** Copies bytes from `offset` of the storage into `into`. Await the runs that write the storage first. */
@@ -96,6 +99,13 @@ export function checkSlots(slots: readonly Storage[], slotBytes: Float64Array): 
 export function checkSpan(what: string, storage: Storage, offset: number, bytes: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0 || offset + bytes > storage.bytes)
     throw new ValueError(`${what}: expected bytes inside 0..${storage.bytes}, but got ${bytes} bytes at ${offset}`)
+}
+
+/** Throws unless a part of a storage lies inside it and begins where storages may. */
+export function checkPart(storage: Storage, offset: number, bytes: number): void {
+  checkSpan("part", storage, offset, bytes)
+  if (offset % alignment !== 0)
+    throw new ValueError(`part: expected an offset that is a multiple of ${alignment}, but got ${offset}`)
 }
 
 /** The error of a kernel that met a value outside 0..limit-1 at run time. */

@@ -24,6 +24,12 @@ export interface Executable {
 
 const cacheSize = 256
 
+/** Milliseconds that compiling may take before others have their turn. */
+const longestTurn = 8
+
+/** Lets the event loop go on. */
+const pause = (): Promise<void> => new Promise(resolve => setTimeout(resolve))
+
 /** Runs graphs on one device. */
 export class Engine {
   readonly device: ProgramDevice
@@ -46,11 +52,15 @@ export class Engine {
     return this.#load(compileProgram(job, { kernels: this.device.kernels, precision, ...this.#options }))
   }
 
-  /** Compiles a job pass by pass, so that the event loop goes on in between. */
+  /** Compiles a job pass by pass, so that the event loop goes on in between: a pause costs a millisecond, so not after each. */
   async compileGently(job: Job, precision: Precision): Promise<Executable> {
     const passes = compilePasses(job, { kernels: this.device.kernels, precision, ...this.#options })
-    for (;;) {
-      await new Promise<void>(resolve => setTimeout(resolve))
+    await pause() // recording took its time
+    for (let since = performance.now(); ; ) {
+      if (performance.now() - since > longestTurn) {
+        await pause()
+        since = performance.now()
+      }
       const { done, value } = passes.next()
       if (done) return this.#load(value)
     }
@@ -91,7 +101,7 @@ export class Engine {
         `run: expected a value on ${this.device.info.name}, but it lives on another device`,
         "read it and make a new tensor of the data",
       )
-    const storage = this.device.storageOf?.(value.host) ?? this.#copyOf(value.host)
+    const storage = this.#copyOf(value.host)
     value.residence = { device: this.device, storage } satisfies Residence
     return storage
   }

@@ -6,6 +6,7 @@ import { connectEvaluator, type DType, type HostArray, hostArray, type Tensor } 
 import { type CompiledFunction, compileFunction, type FunctionOptions } from "./compiled.ts"
 import type { DeviceInfo, ProgramDevice } from "./device.ts"
 import { Engine, type EngineOptions } from "./engine.ts"
+import { HostBlock } from "./host-block.ts"
 import { evaluateReference } from "./reference.ts"
 
 /** Devices by name; "auto" is native where it is built, else wasm. */
@@ -63,13 +64,10 @@ function chosenEngine(): Promise<Engine> {
   return engineOf(chosen.name, chosen.options)
 }
 
-/**
- * Gives memory for numbers that are on their way to the chosen device: a tensor made of all of one piece is computed from where it
- * lies, without a copy, where the device can. Zeroed. The tensor owns it then: write nothing there afterwards.
- */
-export async function hostMemory(): Promise<(bytes: number) => ArrayBuffer> {
-  const device = chosen.name === "reference" ? null : (await chosenEngine()).device
-  return bytes => device?.hostMemory?.(bytes) ?? new ArrayBuffer(bytes)
+/** Gives blocks of memory for numbers on their way to the chosen device; zeroed. */
+export async function hostBlocks(): Promise<(bytes: number) => HostBlock> {
+  const engine = chosen.name === "reference" ? null : await chosenEngine()
+  return bytes => new HostBlock(bytes, engine)
 }
 
 /** What the chosen device is and why it was chosen. */
@@ -131,3 +129,4 @@ export function connectRuntime(): void {
 export { type CallOptions, type CompiledFunction, type FunctionOptions, scalar } from "./compiled.ts"
 export type { DeviceInfo } from "./device.ts"
 export { type Dump, type DumpKind, dumpTo } from "./dump.ts"
+export { aligned, type HostBlock, type Place } from "./host-block.ts"

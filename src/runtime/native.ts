@@ -5,7 +5,7 @@ import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { HeedError, ValueError } from "../tensor/errors.ts"
 import type { DeviceInfo, LoadedProgram, ProgramDevice, ProgramImage, Storage } from "./device.ts"
-import { checkSlots, checkSpan, kernelFailure, tableText } from "./device.ts"
+import { checkPart, checkSlots, checkSpan, kernelFailure, tableText } from "./device.ts"
 
 type Handle = { readonly handle: unique symbol }
 
@@ -115,10 +115,10 @@ class NativeStorage implements Storage {
   readonly bytes: number
   readonly address: number
   readonly view: Uint8Array
-  constructor(bytes: number, memory: ArrayBuffer, address: number) {
-    this.bytes = bytes
+  constructor(view: Uint8Array, address: number) {
+    this.bytes = view.length
     this.address = address
-    this.view = new Uint8Array(memory)
+    this.view = view
   }
 }
 
@@ -138,7 +138,6 @@ class NativeMachine implements NativeDevice {
   readonly #addon: Addon
   readonly #engine: Handle
   readonly #pending: Map<number, Pending>
-  readonly #lent = new WeakMap<ArrayBufferLike, NativeStorage>()
   #addresses = new Float64Array(256)
   #nextId = 1
 
@@ -181,18 +180,17 @@ class NativeMachine implements NativeDevice {
     const memory = this.#addon.allocate(bytes)
     if (memory === null)
       throw new HeedError(`native device: expected memory for ${bytes} bytes, but the system has none left`)
-    return new NativeStorage(bytes, memory, this.#addon.address(memory))
+    return new NativeStorage(new Uint8Array(memory), this.#addon.address(memory))
   }
 
-  hostMemory(bytes: number): ArrayBuffer {
-    const storage = own(this.allocate(bytes))
-    this.#lent.set(storage.view.buffer, storage)
-    return storage.view.buffer as ArrayBuffer
+  part(storage: Storage, offset: number, bytes: number): Storage {
+    checkPart(storage, offset, bytes)
+    const { view, address } = own(storage)
+    return new NativeStorage(view.subarray(offset, offset + bytes), address + offset)
   }
 
-  storageOf(data: ArrayBufferView): Storage | undefined {
-    const storage = this.#lent.get(data.buffer)
-    return data.byteOffset === 0 && data.byteLength === storage?.bytes ? storage : undefined
+  bytesOf(storage: Storage): Uint8Array {
+    return own(storage).view
   }
 
   write(storage: Storage, offset: number, data: ArrayBufferView): void {

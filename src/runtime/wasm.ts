@@ -3,7 +3,7 @@
 import { kernelNames } from "../kernels/table.ts"
 import { HeedError, ValueError } from "../tensor/errors.ts"
 import type { DeviceInfo, LoadedProgram, ProgramDevice, ProgramImage, Storage } from "./device.ts"
-import { checkSlots, checkSpan, kernelFailure, tableText } from "./device.ts"
+import { checkPart, checkSlots, checkSpan, kernelFailure, tableText } from "./device.ts"
 import type { FromThread, ToThread, WasmExports } from "./wasm-worker.ts"
 import { wasmImports, wasmThread } from "./wasm-worker.ts"
 
@@ -159,11 +159,14 @@ class WasmStorage implements Storage {
   readonly memory: WebAssembly.Memory
   /** Untouched memory of the same size: the garbage collector weighs a storage by it, for it cannot see into the shared memory. */
   readonly weight: ArrayBuffer | null
-  constructor(bytes: number, address: number, memory: WebAssembly.Memory) {
+  /** The storage that this is a part of. */
+  readonly whole: WasmStorage | null
+  constructor(bytes: number, address: number, memory: WebAssembly.Memory, whole: WasmStorage | null = null) {
     this.bytes = bytes
     this.address = address
     this.memory = memory
-    this.weight = bytes >= 65536 ? new ArrayBuffer(bytes) : null
+    this.weight = bytes >= 65536 && whole === null ? new ArrayBuffer(bytes) : null
+    this.whole = whole
   }
 }
 
@@ -228,6 +231,12 @@ class WasmMachine implements ProgramDevice {
     const storage = new WasmStorage(bytes, address, this.#memory)
     this.#storages.register(storage, address)
     return storage
+  }
+
+  part(storage: Storage, offset: number, bytes: number): Storage {
+    checkPart(storage, offset, bytes)
+    const whole = own(storage, this.#memory)
+    return new WasmStorage(bytes, whole.address + offset, this.#memory, whole)
   }
 
   write(storage: Storage, offset: number, data: ArrayBufferView): void {

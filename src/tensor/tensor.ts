@@ -49,6 +49,8 @@ export interface Node {
   readonly parameter: Parameter | null
   /** true: it was computed from other tensors that are forgotten now. */
   dropped: boolean
+  /** The last walk of `reachable` that met it: cheaper than a set of nodes. */
+  walk: number
 }
 
 let nodeCount = 0
@@ -103,6 +105,7 @@ export function createNode(
     name: options.name ?? "",
     parameter: options.parameter ?? null,
     dropped: false,
+    walk: 0,
   }
 }
 
