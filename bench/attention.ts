@@ -16,6 +16,7 @@ function without(device: ProgramDevice, names: readonly string[]): ProgramDevice
     info: device.info,
     kernels: new Set([...device.kernels].filter(name => !names.includes(name))),
     allocate: bytes => device.allocate(bytes),
+    part: (storage, offset, bytes) => device.part(storage, offset, bytes),
     write: (storage, offset, data) => device.write(storage, offset, data),
     read: (storage, offset, into) => device.read(storage, offset, into),
     load: image => device.load(image),

@@ -138,8 +138,9 @@ export async function loadWeights<M extends Model>(
 const batchesAtOnce = 2
 /** Reads of one batch at a time: each is copied by a thread of its own. */
 const readsAtOnce = 2
-/** Bytes of a batch, unless one weight has more. */
+/** Bytes of a batch, unless one weight has more; what is cast is read to memory that is used again, the less the better. */
 const batchBytes = 1 << 26
+const shortBatchBytes = 1 << 24
 
 /** Does work on items in their order, `count` at a time. After a failure nothing new begins; it is thrown when what had begun has ended. */
 async function each<T>(items: readonly T[], count: number, work: (item: T) => Promise<void>): Promise<void> {
@@ -184,7 +185,7 @@ function batchesOf(
     const dtype = isShort ? "bf16" : parameter.dtype
     const bytes = aligned(parameter.size * bytesPerElement[dtype])
     let batch = open.get(isShort)
-    if (!batch || batch.bytes + bytes > batchBytes) {
+    if (!batch || batch.bytes + bytes > (isShort ? shortBatchBytes : batchBytes)) {
       batch = { weights: [], bytes: 0, isShort }
       open.set(isShort, batch)
       batches.push(batch)
