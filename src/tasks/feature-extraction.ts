@@ -2,12 +2,12 @@
 
 import { z } from "zod"
 import { declare, type InputOf, option } from "../config/index.ts"
-import { normalized, type Pooling, pooled, poolings } from "../models/index.ts"
+import { EncoderDecoder, normalized, type Pooling, pooled, poolings } from "../models/index.ts"
 import type { Tensor } from "../tensor/index.ts"
 import { EncoderRunner, type Reading, type RowValue } from "./encoder.ts"
 import { Features } from "./features.ts"
 import { encodeRows, padTokenOf, rowOptions } from "./rows.ts"
-import { listOf, needTokenizer, type Opened, type Task } from "./task.ts"
+import { listOf, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
 const name = "feature-extraction"
 
@@ -41,9 +41,14 @@ function readingOf(pooling: Way, normalize: boolean): Reading {
       }
 }
 
-/** A function that gives the vectors of texts: one program for each way of pooling. */
+/** Families that read something else than one text. */
+const otherReaders = ["clip", "clip_vision_model", "vit", "wav2vec2"]
+
+/** A function that gives the vectors of texts: one program for each way of pooling. Throws HeedError for a model that reads no text alone. */
 export function vectorsOf(task: string, opened: Opened): FeatureExtraction {
   const { model, run } = opened
+  if (model instanceof EncoderDecoder || otherReaders.includes(model.family))
+    refuseModel(task, model, "a model that reads texts and gives vectors: an encoder or a language model")
   const tokenizer = needTokenizer(task, opened)
   const runners = new Map<string, EncoderRunner>()
   const runnerFor = (pooling: Way, normalize: boolean): EncoderRunner => {

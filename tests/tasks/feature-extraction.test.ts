@@ -1,7 +1,11 @@
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { bert, gpt2 } from "../../src/models/index.ts"
 import { evaluateOn } from "../../src/runtime/index.ts"
 import { pipeline } from "../../src/tasks/index.ts"
+import { makeFolder } from "./folders.ts"
 import { learn, rowsOf, small, wordTokenizer } from "./learn.ts"
 
 const tokenizer = wordTokenizer(["the cat drinks milk", "the dog eats bones", "the owl hunts mice today"])
@@ -45,6 +49,16 @@ describe("feature-extraction", () => {
     expect((await extract(["the dog", "the cat drinks"], { pooling: "mean" })).dims).toEqual([2, 32])
   })
 })
+
+test.each(["t5", "captioner", "pictures", "letters"])(
+  "%s: a model that gives texts no vectors is refused",
+  async name => {
+    const folder = await mkdtemp(join(tmpdir(), "heed-features-"))
+    const opened = pipeline("feature-extraction", await makeFolder(name, folder))
+    await expect(opened).rejects.toThrow(/expected a model that reads texts and gives vectors/)
+    await rm(folder, { recursive: true })
+  },
+)
 
 describe("sentence-similarity", () => {
   test("texts of the same words are more alike", async () => {
