@@ -5,7 +5,8 @@ import { declare, type InputOf, option } from "../config/index.ts"
 import { EncoderDecoder, normalized, type Pooling, pooled, poolings } from "../models/index.ts"
 import type { Tensor } from "../tensor/index.ts"
 import { EncoderRunner, type Reading, type RowValue } from "./encoder.ts"
-import { Features } from "./features.ts"
+import type { Features } from "./features.ts"
+import { HostTensor } from "./host-tensor.ts"
 import { encodeRows, padTokenOf, rowOptions } from "./rows.ts"
 import { listOf, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
@@ -74,7 +75,7 @@ function joined(rows: readonly RowValue[]): Features {
   const size = longest * rest.reduce((a, b) => a * b, 1)
   const data = new Float32Array(rows.length * size)
   for (const [i, row] of rows.entries()) data.set(row.data, i * size)
-  return new Features(data, [rows.length, longest, ...rest])
+  return new HostTensor<Float32Array>("float32", data, [rows.length, longest, ...rest])
 }
 
 /** The task. */

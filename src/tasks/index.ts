@@ -1,13 +1,13 @@
 // Tasks: text, sound or a picture in, answers out.
-export type { Features, NestedNumbers } from "./features.ts"
+export type { Features } from "./features.ts"
+export { HostTensor as Tensor, type HostType, type NestedNumbers, type SliceOf } from "./host-tensor.ts"
 export type { ModelParts, ProgressInfo } from "./open.ts"
+export { type PipelineOptions, pipelineOptions } from "./opening.ts"
 export {
   type CallOf,
   findTask,
   type Pipeline,
-  type PipelineOptions,
   pipeline,
-  pipelineOptions,
   type TaskName,
   tasks,
 } from "./pipeline.ts"

@@ -72,55 +72,91 @@ function tell(event: PullEvent, name: string, progress: OpenOptions["progress"])
   if (event.type === "file") progress({ status: "done", name, file: event.path })
 }
 
-/** Opens a folder, or a model by its name, which is downloaded unless it is in the cache. Throws FileError, HeedError, ConfigError, TextError. */
-async function openFolder(name: string, options: OpenOptions): Promise<Opened> {
-  const { readFileBytes, resolveModel } = await import("../files/index.ts")
-  const { dtype, signal, revision, localFilesOnly, progress } = options
-  const folder = await resolveModel(name, {
+/** The JSON files of a folder that say how its model is used. */
+type Settings = Pick<Opened, "tokenizerConfig" | "preprocessor" | "generation" | "published">
+
+/** The folder of a model: as it is named, or found in the cache, or downloaded. Throws FileError. */
+async function findFolder(name: string, options: Omit<OpenOptions, "dtype">): Promise<string> {
+  const { resolveModel } = await import("../files/index.ts")
+  const { signal, revision, localFilesOnly, progress } = options
+  return resolveModel(name, {
     download: !localFilesOnly,
     onEvent: event => tell(event, name, progress),
     ...(revision === undefined ? {} : { revision }),
     ...(signal ? { signal } : {}),
   })
+}
+
+async function readSettings(folder: string): Promise<Settings> {
   const [published, tokenizerConfig, preprocessor, generation] = await Promise.all(
     ["config.json", "tokenizer_config.json", "preprocessor_config.json", "generation_config.json"].map(file =>
       readObject(folder, file),
     ),
   )
-  const model = await loadModel(folder, { dtype, ...(signal ? { signal } : {}) })
+  return {
+    tokenizerConfig: tokenizerConfig ?? {},
+    preprocessor: preprocessor ?? null,
+    generation: generation ?? {},
+    published: published ?? {},
+  }
+}
+
+/** The tokenizer of a folder, or null where there is none: models of pictures alone have none. Throws FileError, TextError. */
+async function readTokenizer(folder: string): Promise<Tokenizer | null> {
+  const { readFileBytes } = await import("../files/index.ts")
   let vocabularies = 0
   const readFile = async (file: string): Promise<Uint8Array | null> => {
     const bytes = await unlessMissing(readFileBytes(`${folder}/${file}`))
     if (bytes !== null && /^(tokenizer\.json|vocab\.\w+|.*\.(model|spm))$/.test(file)) vocabularies++
     return bytes
   }
-  const tokenizer = await openTokenizer(readFile, { name: folder }).catch((problem: unknown) => {
+  return openTokenizer(readFile, { name: folder }).catch((problem: unknown) => {
     if (vocabularies > 0) throw problem
-    return null // models of pictures alone have none; a task that needs one says so
+    return null
   })
+}
+
+/** What belongs to a model beside its weights; a folder, or a model by its name. Throws FileError, HeedError, TextError. */
+export async function openBeside(
+  name: string,
+  options: Omit<OpenOptions, "dtype">,
+): Promise<Settings & Pick<Opened, "tokenizer"> & { readonly folder: string }> {
+  const folder = await findFolder(name, options)
+  const [settings, tokenizer] = await Promise.all([readSettings(folder), readTokenizer(folder)])
+  // a tokenizer may keep its own settings only
   return {
-    model,
+    ...settings,
     tokenizer,
-    tokenizerConfig: { ...tokenizerConfig, ...tokenizer?.configuration() }, // a tokenizer may keep its own settings only
-    preprocessor: preprocessor ?? null,
-    generation: generation ?? {},
-    published: published ?? {},
-    run: runOf(options),
+    tokenizerConfig: { ...settings.tokenizerConfig, ...tokenizer?.configuration() },
+    folder,
   }
 }
+
+/** Opens a folder, or a model by its name, which is downloaded unless it is in the cache. Throws FileError, HeedError, ConfigError, TextError. */
+async function openFolder(name: string, options: OpenOptions): Promise<Opened> {
+  const { folder, ...beside } = await openBeside(name, options)
+  const { dtype, signal } = options
+  const model = await loadModel(folder, { dtype, ...(signal ? { signal } : {}) })
+  return { ...beside, model, run: runOf(options) }
+}
+
 const runOf = ({ device, precision }: RunOptions): RunOptions => ({
   ...(device ? { device } : {}),
   ...(precision ? { precision } : {}),
 })
 
 /** Opens a model for a task: a folder, a name of the hub, or parts that are open already. */
-export async function openForTask(model: string | ModelParts | Model, options: OpenOptions): Promise<Opened> {
+export async function openForTask(
+  model: string | ModelParts | Model,
+  options: OpenOptions,
+  what = "pipeline",
+): Promise<Opened> {
   if (typeof model === "string") return openFolder(model, options)
   const parts = model instanceof Model ? { model } : model
   if (!(parts.model instanceof Model))
     throw new HeedError(
-      `pipeline: expected a folder, the name of a model, or { model, tokenizer }, but got ${typeof model}`,
-      'for example pipeline("text-generation", "./my-model")',
+      `${what}: expected a folder, the name of a model, or { model, tokenizer }, but got ${typeof model}`,
+      'for example "./my-model"',
     )
   return {
     model: parts.model,

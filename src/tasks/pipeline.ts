@@ -1,8 +1,7 @@
 // pipeline(task, model, options): a function that answers, named and called as in transformers.js, so that snippets port by changing the
 // import.
 
-import { z } from "zod"
-import { declare, nearestName, option } from "../config/index.ts"
+import { nearestName } from "../config/index.ts"
 import type { Model } from "../models/index.ts"
 import { HeedError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
@@ -11,7 +10,8 @@ import { featureExtraction } from "./feature-extraction.ts"
 import { fillMask } from "./fill-mask.ts"
 import { imageClassification } from "./image-classification.ts"
 import { imageToText } from "./image-to-text.ts"
-import { type ModelParts, openForTask, type ProgressInfo } from "./open.ts"
+import { type ModelParts, openForTask } from "./open.ts"
+import { openingOf, type PipelineOptions } from "./opening.ts"
 import { questionAnswering } from "./question-answering.ts"
 import { sentenceSimilarity } from "./sentence-similarity.ts"
 import type { Task } from "./task.ts"
@@ -69,47 +69,6 @@ export type Pipeline<N extends TaskName = TaskName> = CallOf<N> & {
   readonly tokenizer: Tokenizer | null
 }
 
-const dtypes = {
-  fp32: "f32",
-  float32: "f32",
-  f32: "f32",
-  bf16: "bf16",
-  bfloat16: "bf16",
-} as const
-
-/** Options of a pipeline. */
-export const pipelineOptions = declare(
-  {
-    device: option(
-      z.enum(["auto", "cpu", "native", "wasm"]),
-      "What computes: auto and cpu are native where it is built, else wasm",
-      {
-        default: "auto",
-      },
-    ),
-    dtype: option(
-      z.enum(Object.keys(dtypes) as [keyof typeof dtypes, ...(keyof typeof dtypes)[]]),
-      "What weights are kept in; bf16 halves their memory and multiplies bf16",
-      { default: "fp32" },
-    ),
-    revision: option(z.string().min(1), "Branch, tag or commit of a model of the hub", { default: "main" }),
-    localFilesOnly: option(z.boolean(), "Never download", { default: false }),
-  },
-  "pipeline",
-)
-
-/** How a pipeline is opened; snake_case names work too. */
-export interface PipelineOptions {
-  readonly device?: "auto" | "cpu" | "native" | "wasm" | undefined
-  readonly dtype?: keyof typeof dtypes | undefined
-  readonly revision?: string | undefined
-  readonly localFilesOnly?: boolean | undefined
-  readonly local_files_only?: boolean | undefined
-  /** Hears how far downloading and opening are. */
-  readonly progress_callback?: ((info: ProgressInfo) => void) | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
 /** The task of a name or alias. Throws HeedError that lists them and names the nearest. */
 export function findTask(name: string): Task {
   const all: readonly Task[] = Object.values(tasks) as readonly unknown[] as readonly Task[]
@@ -134,20 +93,10 @@ export async function pipeline<N extends TaskName | keyof Aliases | `translation
   options: PipelineOptions = {},
 ): Promise<Pipeline<TaskOf<N>>> {
   const task = findTask(name)
-  const { progress_callback: progress, signal, ...rest } = options
-  const { device, dtype, revision, localFilesOnly } = pipelineOptions.parse(rest)
-  const short = dtypes[dtype] === "bf16"
-  const opened = await openForTask(model, {
-    dtype: dtypes[dtype],
-    revision,
-    localFilesOnly,
-    ...(device === "native" || device === "wasm" ? { device } : {}),
-    ...(short ? { precision: "bf16" as const } : {}),
-    ...(progress ? { progress } : {}),
-    ...(signal ? { signal } : {}),
-  })
+  const opening = openingOf("pipeline", options)
+  const opened = await openForTask(model, opening)
   const answer = task.open({ ...opened, task: name })
-  progress?.({ status: "ready", task: task.name, ...(typeof model === "string" ? { model } : {}) })
+  opening.progress?.({ status: "ready", task: task.name, ...(typeof model === "string" ? { model } : {}) })
   return Object.assign(answer, {
     task: task.name,
     model: opened.model,
