@@ -2,6 +2,7 @@
 // maximization over all ways to cut the words, drop the pieces that the text's likelihood misses least, and go on until enough are gone.
 import { addCount, checkTraining, countRuns } from "./count-words.ts"
 import { TextError } from "./errors.ts"
+import { frequentPieces } from "./frequent-pieces.ts"
 import { UnigramLattice } from "./lattice.ts"
 import { loadTokenizer } from "./load.ts"
 import { template } from "./older-template.ts"
@@ -134,21 +135,8 @@ const byScore = (a: Piece, b: Piece): number => b[1] - a[1] || (a[0] < b[0] ? -1
 
 /** Every character, and the pieces of words that occur twice or more and cover most of the text. */
 function seeds(words: Words, alphabet: readonly string[], limit: number, longestPiece: number): Piece[] {
-  const counts = new Map<string, number>()
-  for (const [word, count] of words) {
-    const at = [0]
-    for (const character of word) at.push(at.at(-1)! + character.length)
-    for (let from = 0; from + 1 < at.length; from++)
-      for (let to = from + 1; to < at.length && to - from <= longestPiece; to++)
-        addCount(counts, word.slice(at[from], at[to]), count)
-  }
-  const single = new Set(alphabet)
-  const others = [...counts]
-    .filter(([piece, count]) => count >= 2 && !single.has(piece))
-    .map(([piece, count]) => [piece, count * piece.length] as const)
-    .sort(byScore)
-    .slice(0, limit)
-  const all = [...alphabet.map(character => [character, counts.get(character) ?? 1] as const), ...others]
+  const { characters, pieces } = frequentPieces(words, alphabet, limit, longestPiece)
+  const all = [...alphabet.map((character, i) => [character, characters[i] || 1] as const), ...pieces]
   const total = all.reduce((sum, [, weight]) => sum + weight, 0)
   return all.map(([piece, weight]) => [piece, Math.log(weight / total)])
 }
