@@ -16,7 +16,7 @@ import {
   publishedWindow,
   TokenEmbeddings,
 } from "../nn/index.ts"
-import { HeedError, pad, ShapeError, type Tensor, ValueError, where } from "../tensor/index.ts"
+import { fromHost, HeedError, pad, ShapeError, type Tensor, ValueError, where } from "../tensor/index.ts"
 import { formatShape } from "../tensor/shape.ts"
 import { defineModel } from "./definition.ts"
 import {
@@ -108,7 +108,8 @@ export class Longformer extends TextEncoder<LongformerOptions, LongformerOutput>
     this.head = this.#head(init)
     this.reading = {
       takes: ["globalAttentionMask", "globalTokens"],
-      context: contextOf,
+      context: (ids, options) =>
+        contextOf(ids, config.head === "classification" ? withGlobalFirst(ids, options) : options),
       inner: (output, context, outputs, depth) => withWindows(output, context, outputs ?? {}, depth, reaches(config)),
     }
   }
@@ -154,6 +155,14 @@ function block(config: LongformerConfig, init: Initializer, reach: number): Post
     feedForwardNorm: new LayerNorm(init, width, { epsilon }),
     dropout,
   })
+}
+
+/** The first token is global where nothing is said: a classifier answers from it. */
+function withGlobalFirst(ids: Tensor, options: LongformerOptions): LongformerOptions {
+  if (options.globalAttentionMask) return options
+  const [B, T] = ids.shape as [number, number]
+  const marks = Int32Array.from({ length: B * T }, (_, i) => (i % T === 0 ? 1 : 0))
+  return { ...options, globalAttentionMask: fromHost(marks, [B, T], "i32"), globalTokens: 1 }
 }
 
 /** What blocks are called with: who is hidden, and who is global. */

@@ -1,7 +1,7 @@
 // Models that answer in one pass (encoders, classifiers): rows of ids are padded to a common length and run in batches, each shape
 // one compiled program.
 
-import type { ForwardOptions, Model, ModelOutput } from "../models/index.ts"
+import type { LongformerOptions, Model, ModelOutput } from "../models/index.ts"
 import { type CompiledFunction, compile, evaluateOn, read } from "../runtime/index.ts"
 import { fromHost, HeedError, type Tensor } from "../tensor/index.ts"
 import type { RunOptions } from "./task.ts"
@@ -11,6 +11,8 @@ export interface Row {
   readonly ids: ArrayLike<number>
   /** Segment of each token; 0 where they are left out. */
   readonly typeIds?: ArrayLike<number>
+  /** How many of the first tokens see all others and are seen by them, in models with windows (Longformer). None by default. */
+  readonly globals?: number
 }
 
 /** A value of one row on the host; `shape` is without the batch, and of positions only those of the row's own tokens. */
@@ -34,7 +36,9 @@ export interface Reading {
   readonly perToken: boolean
 }
 
-type Forward = [ids: Tensor, mask: Tensor | undefined, types: Tensor | undefined]
+type Forward = [ids: Tensor, mask: Tensor | undefined, types: Tensor | undefined, globals: Tensor | undefined]
+
+type Program = CompiledFunction<Forward, Readonly<Record<string, Tensor>>>
 
 /** Lengths are rounded up, so that few programs serve all texts. */
 export function roundedLength(length: number, most: number): number {
@@ -45,29 +49,40 @@ export function roundedLength(length: number, most: number): number {
 /** A model as a function of rows. */
 export class EncoderRunner {
   readonly #model: Model
-  readonly #forward: CompiledFunction<Forward, Readonly<Record<string, Tensor>>>
-  readonly #perToken: boolean
+  readonly #reading: Reading
+  /** By the largest number of global tokens in a row, which is part of a program. */
+  readonly #programs = new Map<number, Program>()
   readonly #run: RunOptions
 
   constructor(model: Model, reading: Reading, run: RunOptions = {}) {
     this.#model = model.eval()
-    this.#perToken = reading.perToken
+    this.#reading = reading
     this.#run = run
-    this.#forward = compile(
-      (...[ids, mask, types]: Forward) => {
-        const options: ForwardOptions = {
+  }
+
+  #program(globalTokens: number): Program {
+    const known = this.#programs.get(globalTokens)
+    if (known) return known
+    const { device, precision } = this.#run
+    const program = compile(
+      (...[ids, mask, types, globals]: Forward) => {
+        const options: LongformerOptions = {
           ...(mask ? { attentionMask: mask } : {}),
           ...(types ? { tokenTypeIds: types } : {}),
+          ...(globals ? { globalAttentionMask: globals, globalTokens } : {}),
         }
-        return reading.values(model.forward(ids, options), mask ?? null)
+        return this.#reading.values(this.#model.forward(ids, options), mask ?? null)
       },
-      { ...(run.device ? { device: run.device } : {}), ...(run.precision ? { precision: run.precision } : {}) },
+      { ...(device ? { device } : {}), ...(precision ? { precision } : {}) },
     )
+    this.#programs.set(globalTokens, program)
+    return program
   }
 
   /** Tokens a row may have. */
   get context(): number {
-    const { context } = this.#model.config
+    const model = this.#model
+    const context = "context" in model ? model.context : model.config.context
     return typeof context === "number" ? context : Number.POSITIVE_INFINITY
   }
 
@@ -104,17 +119,25 @@ export class EncoderRunner {
         "cut the text, or pass truncation: true",
       )
     const [B, T] = [rows.length, roundedLength(longest, this.context)]
-    const [ids, mask, types] = [new Int32Array(B * T).fill(padToken), new Int32Array(B * T), new Int32Array(B * T)]
+    const [mask, types, globals] = [new Int32Array(B * T), new Int32Array(B * T), new Int32Array(B * T)]
+    const ids = new Int32Array(B * T).fill(padToken)
     for (const [b, row] of rows.entries()) {
       ids.set(row.ids, b * T)
       mask.fill(1, b * T, b * T + row.ids.length)
       if (row.typeIds) types.set(row.typeIds, b * T)
+      globals.fill(1, b * T, b * T + (row.globals ?? 0))
     }
+    const mostGlobals = Math.max(...rows.map(row => row.globals ?? 0))
     const padded = rows.some(row => row.ids.length < T)
     const matrix = (data: Int32Array): Tensor => fromHost(data, [B, T], "i32")
-    const typed = this.#model.config.segments !== undefined && rows.some(row => row.typeIds)
-    const outputs = await this.#forward.run(
-      [matrix(ids), padded ? matrix(mask) : undefined, typed ? matrix(types) : undefined],
+    const typed = Number(this.#model.config.segments) > 1 && rows.some(row => row.typeIds)
+    const outputs = await this.#program(mostGlobals === 0 ? 0 : roundedLength(mostGlobals, T)).run(
+      [
+        matrix(ids),
+        padded ? matrix(mask) : undefined,
+        typed ? matrix(types) : undefined,
+        mostGlobals > 0 ? matrix(globals) : undefined,
+      ],
       signal ? { signal } : {},
     )
     const names = Object.keys(outputs)
@@ -129,7 +152,7 @@ export class EncoderRunner {
   #row({ shape }: Tensor, data: Float32Array, b: number, { ids }: Row): RowValue {
     const size = data.length / shape[0]!
     const own = data.subarray(b * size, (b + 1) * size)
-    if (!this.#perToken) return { shape: shape.slice(1), data: own }
+    if (!this.#reading.perToken) return { shape: shape.slice(1), data: own }
     const [T, ...rest] = shape.slice(1) as [number, ...number[]]
     return { shape: [ids.length, ...rest], data: own.subarray(0, (own.length / T) * ids.length) }
   }

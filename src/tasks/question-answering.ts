@@ -128,7 +128,10 @@ function open(opened: Opened): QuestionAnswering {
       maxLength,
       stride: Math.min(stride, Math.max(0, room - 1)),
     })
-    const results = await runner.run(windows, { padToken: padTokenOf(model, tokenizer), batchSize })
+    // Longformer's question is global, as the original has it
+    const rows =
+      model.family === "longformer" ? windows.map(window => ({ ...window, globals: questionEnd(window) })) : windows
+    const results = await runner.run(rows, { padToken: padTokenOf(model, tokenizer), batchSize })
     const found = windows.map((window, i) => answersOf(context, window, results[i]!, maxAnswerLen, topK))
     const none = Math.min(...found.map(one => one.none))
     const all = distinct(found.flatMap(one => one.answers))
@@ -139,6 +142,9 @@ function open(opened: Opened): QuestionAnswering {
   }
   return answer as QuestionAnswering
 }
+
+/** How many tokens stand before the end of the question. */
+const questionEnd = ({ sequenceIds }: Encoding): number => Array.from(sequenceIds).lastIndexOf(0) + 1
 
 /** Answers that several windows found, once, with the better score. */
 function distinct(answers: readonly Answered[]): Answered[] {

@@ -42,6 +42,21 @@ describe("longformer", () => {
     expect(reached(globalAt(T - 1))).toEqual(Array.from({ length: T }, (_, t) => t))
   })
 
+  test("a classifier's first token is global unless it is said who is", () => {
+    const classifier = longformer.build(
+      { vocabulary: 20, positions: 50, width: 8, layers: 1, heads: 2, inner: 12, window: 4, head: "classification" },
+      { seed: 1 },
+    )
+    const ids = idsOf(4)
+    const [usual, first, none] = evaluateReference(
+      [{}, { globalAttentionMask: globalAt(0) }, { globalAttentionMask: globalAt(-1) }].map(
+        options => classifier.forward(ids, options).logits!,
+      ),
+    )
+    expect(usual).toEqual(first)
+    expect(usual).not.toEqual(none)
+  })
+
   test("masks known at run time need the number of global tokens", () => {
     const globalAttentionMask = placeholder([1, T], "i32")
     expect(() => model.forward(idsOf(4), { globalAttentionMask })).toThrow(/expected globalTokens/)

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest"
-import { bert } from "../../src/models/index.ts"
+import { bert, longformer } from "../../src/models/index.ts"
+import { read } from "../../src/runtime/index.ts"
 import { type Pipeline, pipeline } from "../../src/tasks/index.ts"
+import type { Tensor } from "../../src/tensor/index.ts"
 import { learn, numbers, rowsOf, small, wordTokenizer } from "./learn.ts"
 
 const people = ["Ada", "Max", "Eva", "Tom", "Lea"]
@@ -101,4 +103,26 @@ test("a model of another kind is refused", async () => {
   await expect(pipeline("question-answering", { model, tokenizer })).rejects.toThrow(
     /finds answers in a context, but got bert \(masked\)/,
   )
+})
+
+test("the question is global in a Longformer, as in the original", async () => {
+  const sizes = { width: 16, layers: 1, heads: 2, inner: 24, window: 4, positions: 60, padToken: 0, deviation: 0.4 }
+  const model = longformer.build(
+    { ...sizes, head: "questionAnswering", vocabulary: tokenizer.vocabularySize },
+    { seed: 1 },
+  )
+  const [question, context] = ["where lives Ada ?", "Ada lives in Rome . Max has a dog ."]
+  const { ids, sequenceIds } = tokenizer.encodeWithOffsets(question, { pair: context })
+  const globals = Int32Array.from(ids, (_, i) => (i <= 4 ? 1 : 0)) // [CLS] where lives Ada ?
+  const output = model.forward(rowsOf([ids]).ids, { globalAttentionMask: rowsOf([globals]).ids })
+  const { startLogits, endLogits } = output as { startLogits?: Tensor; endLogits?: Tensor }
+  const [starts, ends] = await Promise.all([read(startLogits!), read(endLogits!)])
+  const chances = (logits: ArrayLike<number>): number[] => {
+    const all = Array.from(logits, (x, i) => (sequenceIds[i] === 1 || i === 0 ? Math.exp(x) : 0))
+    return all.map(x => x / all.reduce((a, b) => a + b, 0))
+  }
+  const [a, b] = [chances(starts), chances(ends)]
+  const pairs = a.flatMap((x, i) => b.map((y, k) => (i > 0 && k >= i && k < i + 15 ? x * y : 0)))
+  const ask = await pipeline("question-answering", { model, tokenizer })
+  expect((await ask(question, context)).score).toBeCloseTo(Math.max(...pairs), 5)
 })

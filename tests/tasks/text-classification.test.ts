@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest"
-import { bert } from "../../src/models/index.ts"
+import { bert, roberta } from "../../src/models/index.ts"
 import { type Pipeline, pipeline } from "../../src/tasks/index.ts"
 import { learn, numbers, rowsOf, small, wordTokenizer } from "./learn.ts"
 
@@ -63,4 +63,12 @@ describe("text-classification", () => {
       /at most 48 tokens, but the text has 202: 154 too many/,
     )
   })
+})
+
+test("texts are cut to what the model reads, also where its table of positions begins behind the padding token", async () => {
+  const sizes = { width: 16, layers: 1, heads: 2, inner: 16, positions: 20, padToken: 0 }
+  const model = roberta.build({ ...sizes, head: "classification", vocabulary: tokenizer.vocabularySize }, { seed: 1 })
+  const classify = await pipeline("text-classification", { model, tokenizer })
+  expect((await classify("a good day ".repeat(20))).length).toBe(1)
+  await expect(classify("a good day ".repeat(20), { truncation: false })).rejects.toThrow(/at most 19 tokens/)
 })
