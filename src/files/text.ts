@@ -1,6 +1,7 @@
 // Text files in chunks: bounded memory for a corpus of any size, no character cut in two, wrong bytes named by their place.
 import { isUtf8 } from "node:buffer"
 import { open, readFile, stat } from "node:fs/promises"
+import { deepestNesting, isTooDeep } from "../config/index.ts"
 import { explain } from "./atomic.ts"
 import { FileError, formatBytes, quote } from "./errors.ts"
 import { firstInvalidUtf8, incompleteTail } from "./utf8.ts"
@@ -66,8 +67,9 @@ export async function readJsonFile(path: string): Promise<unknown> {
   } catch (cause) {
     throw await explain(cause, path, "read")
   }
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (cause) {
     throw new FileError(
       `${path}: expected JSON, but ${(cause as Error).message}`,
@@ -75,6 +77,12 @@ export async function readJsonFile(path: string): Promise<unknown> {
       { cause },
     )
   }
+  if (isTooDeep(value))
+    throw new FileError(
+      `${path}: expected lists and objects nested at most ${deepestNesting} deep, but got deeper ones`,
+      "no configuration or tokenizer is: fetch it again",
+    )
+  return value
 }
 
 async function openToRead(path: string) {

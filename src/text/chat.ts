@@ -38,11 +38,21 @@ export const chatML =
   "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}" +
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 
+// templates of strangers: far beyond what any real one needs
 const longestRange = 100_000
+const longestTemplate = 1_000_000
+const longestText = 50_000_000
+const mostSteps = 500_000
+const mostSeconds = 10
 
 /** A template from its source. `configuration` gives the special tokens that it may write. Throws TextError for broken Jinja. */
 export function parseChatTemplate(source: string, configuration: TokenizerConfiguration = {}): ChatTemplate {
   let parsed: Jinja
+  if (source.length > longestTemplate)
+    throw new TextError(
+      `chat template: expected at most ${longestTemplate} characters, but got ${source.length}`,
+      "the template in tokenizer_config.json or chat_template.jinja is broken",
+    )
   try {
     parsed = new Jinja(source)
   } catch (cause) {
@@ -170,8 +180,18 @@ function specialTokens(configuration: TokenizerConfiguration): Record<string, st
 function render(template: Jinja, variables: Readonly<Record<string, unknown>>): string {
   const environment = new Environment()
   for (const [name, value] of Object.entries({ ...builtins, ...variables })) environment.set(name, value)
-  const { value } = new Interpreter(environment).run(template.parsed)
+  const interpreter = new Interpreter(environment)
+  const evaluate = interpreter.evaluate.bind(interpreter)
+  let steps = 0
+  const deadline = performance.now() + mostSeconds * 1000 // a step may go over a long list
+  interpreter.evaluate = (statement, scope) => {
+    if (++steps > mostSteps) throw new Error(`it takes more than ${mostSteps} steps`)
+    if (performance.now() > deadline) throw new Error(`it takes more than ${mostSeconds} seconds`)
+    return evaluate(statement, scope)
+  }
+  const { value } = interpreter.run(template.parsed)
   if (typeof value !== "string") throw new Error("it writes no text")
+  if (value.length > longestText) throw new Error(`it writes ${value.length} characters, more than ${longestText}`)
   return value
 }
 

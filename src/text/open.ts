@@ -1,4 +1,5 @@
 // Opens the tokenizer of a Hugging Face folder, new or old, from a function that reads its files: no file system is needed here.
+import { deepestNesting, isTooDeep } from "../config/index.ts"
 import { TextError } from "./errors.ts"
 import { loadTokenizer } from "./load.ts"
 import { type FolderSettings, fromSentencePiece, sentencePieceFiles } from "./older-sentencepiece.ts"
@@ -144,6 +145,11 @@ async function readJson(readFile: ReadFile, file: string): Promise<Record<string
       { cause },
     )
   }
+  if (isTooDeep(value))
+    throw new TextError(
+      `${file}: expected lists and objects nested at most ${deepestNesting} deep, but got deeper ones`,
+      "the file is damaged: fetch it again",
+    )
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   throw new TextError(`${file}: expected an object, but got ${Array.isArray(value) ? "a list" : JSON.stringify(value)}`)
 }

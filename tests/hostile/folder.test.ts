@@ -39,6 +39,7 @@ describe("config.json", () => {
     ["nothing", ""],
     ["bytes", "\u0000\u0001\u0002"],
     ["deep nesting", "[".repeat(100_000)],
+    ["deep nesting that ends", `{"model_type": "gpt2", "n_embd": ${"[".repeat(5000)}${"]".repeat(5000)}}`],
     ["no model_type", '{"n_embd": 4}'],
     ["a model_type that is no text", '{"model_type": ["gpt2"]}'],
     ["a name of every object", '{"model_type": "__proto__"}'],

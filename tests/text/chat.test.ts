@@ -60,3 +60,30 @@ describe("chat templates", () => {
     )
   })
 })
+
+describe("templates of strangers", () => {
+  const rendered = (source: string) => parseChatTemplate(source).apply([{ role: "user", content: "hi" }])
+
+  it.each([
+    [
+      "loops in loops",
+      "{% for a in range(900) %}{% for b in range(900) %}{% for c in range(900) %}x{% endfor %}{% endfor %}{% endfor %}",
+      /more than \d+ (steps|seconds)/,
+    ],
+    [
+      "a text that doubles",
+      `{% set n = namespace(x='aaaa') %}${"{% set n.x = n.x + n.x %}".repeat(30)}{{ n.x }}`,
+      /characters|length/,
+    ],
+    ["a template without end", "x".repeat(2_000_000), /at most 1000000 characters/],
+    ["blocks in blocks", "{% if 1 %}".repeat(20_000), /expected Jinja/],
+    ["JavaScript", "{{ raise_exception.constructor('return process')() }}", /not a function/],
+  ])(
+    "%s: one clear error",
+    (_, source, message) => {
+      expect(() => rendered(source)).toThrow(TextError)
+      expect(() => rendered(source)).toThrow(message)
+    },
+    60_000,
+  )
+})
