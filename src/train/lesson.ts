@@ -23,8 +23,28 @@ export type LessonTensors = Readonly<Record<string, Tensor>>
 
 const isList = (value: unknown): boolean => Array.isArray(value) || ArrayBuffer.isView(value)
 
+/** Refuses what is no number, or no whole one where ids are meant. Throws ValueError. */
+function checkNumbers(name: string, values: ArrayLike<unknown>, whole: boolean): void {
+  const is = whole ? Number.isInteger : Number.isFinite
+  const wrong = Array.from(values).find(value => !is(value))
+  if (wrong === undefined && Array.from(values).every(is)) return
+  const hint =
+    typeof wrong === "string"
+      ? name === "input"
+        ? "texts become ids by tokenizer.encode(text)"
+        : "classes are given by number: labels.indexOf(name)"
+      : whole
+        ? "numbers with fractions are given as rows of Float32Array"
+        : undefined
+  throw new ValueError(
+    `lesson: expected ${whole ? "whole numbers" : "numbers"} as ${name}, but got ${JSON.stringify(wrong) ?? wrong}`,
+    hint,
+  )
+}
+
 /** One number for each row: i32 [B], or f32 [B] of a Float32Array and of numbers with fractions. */
-function column(values: ArrayLike<number>): Tensor {
+function column(name: string, values: ArrayLike<number>): Tensor {
+  checkNumbers(name, values, false)
   const whole = !(values instanceof Float32Array) && Array.from(values).every(Number.isInteger)
   return fromHost(whole ? Int32Array.from(values) : Float32Array.from(values), [values.length], whole ? "i32" : "f32")
 }
@@ -38,6 +58,7 @@ function matrix(name: string, rows: Rows, fill: number): Tensor {
       `lesson: expected rows of numbers of one length as ${name}, but got ${rows.map(row => row.length).join(", ")}`,
       "ids may differ in length: give them as Int32Array or number[]",
     )
+  for (const row of rows) checkNumbers(name, row, !floats)
   const data = floats ? new Float32Array(B * T) : new Int32Array(B * T).fill(fill)
   for (const [i, row] of rows.entries()) data.set(row, i * T)
   return fromHost(data, [B, T], floats ? "f32" : "i32")
@@ -56,9 +77,9 @@ function tensorOf(name: string, value: Tensor | Rows | ArrayLike<number>, padTok
       `lesson: expected a tensor, rows or numbers as ${name}, but got ${isList(value) ? "an empty list" : typeof value}`,
     )
   if (isList(value[0])) return matrix(name, value as Rows, fillOf(name, padToken))
-  if (name === "input")
+  if (name === "input" && typeof value[0] === "number")
     throw new ValueError("lesson: expected rows of ids as input, but got one row", "input: [ids] is a batch of one")
-  return column(value as ArrayLike<number>)
+  return column(name, value as ArrayLike<number>)
 }
 
 /**

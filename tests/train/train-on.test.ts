@@ -118,6 +118,15 @@ describe("trainOn", () => {
     await expect(run({ ...lesson, labels: [new Float32Array(1), new Float32Array(2)] })).rejects.toThrow(
       /of one length/,
     )
+    await expect(run({ ...lesson, input: ["a text"] })).rejects.toThrow(/got "a text"\n {2}hint: texts become ids/)
+    await expect(run({ ...lesson, labels: ["good"] })).rejects.toThrow(
+      /got "good"\n {2}hint: classes are given by number/,
+    )
+    await expect(run({ ...lesson, labels: [[1, 0.5]] })).rejects.toThrow(
+      /expected whole numbers as labels, but got 0.5/,
+    )
+    await expect(run({ ...lesson, input: [[1, Number.NaN]] })).rejects.toThrow(/expected whole numbers as input/)
+    await expect(run({ ...lesson, input: [[1, undefined]] })).rejects.toThrow(/but got undefined/)
     await expect(run(lesson, { stepz: 3 })).rejects.toThrow(/did you mean steps/)
     await expect(run(lesson, { momentum: 0.9 })).rejects.toThrow(/sgd or rmsprop/)
     await expect(run(lesson, {}, gpt2.build(shape).freeze())).rejects.toThrow(/expected weights to train/)
