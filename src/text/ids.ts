@@ -31,3 +31,13 @@ export class IdList {
     this.values = larger
   }
 }
+
+/** Where tokens go: ids always, the rest (spans, and the word of each) when asked for. */
+export interface TokenSink {
+  readonly ids: IdList
+  readonly starts: IdList | null
+  readonly ends: IdList | null
+  readonly words: IdList | null
+  /** The next word's number. */
+  word: number
+}

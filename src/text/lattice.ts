@@ -1,6 +1,6 @@
 // All ways to cut a word into pieces, for learning a unigram vocabulary (Kudo 2018): how often each piece is expected in them, and the
 // best of them.
-import { PieceTrie } from "./unigram.ts"
+import { PieceTrie } from "./piece-trie.ts"
 
 /** Cuts words into pieces with scores; every character of the words must be a piece. Words are so short that their probabilities are numbers. */
 export class UnigramLattice {

@@ -2,6 +2,7 @@
 // token in the text. Decoding is the library's.
 import { AddedTokens } from "./added-tokens.ts"
 import { type AlignedText, endOf, original, part, startOf } from "./aligned.ts"
+import { BertChunks } from "./bert-chunks.ts"
 import {
   type Encoding,
   encodeWindows,
@@ -10,7 +11,7 @@ import {
   type TokenSpans,
   type WindowOptions,
 } from "./encoding.ts"
-import { IdList } from "./ids.ts"
+import { IdList, type TokenSink } from "./ids.ts"
 import { LibraryTokenizer } from "./library.ts"
 import { type ReadModel, readModel } from "./models.ts"
 import { type Normalizer, readNormalizer } from "./normalizers.ts"
@@ -26,7 +27,7 @@ import {
   type TokenizerConfiguration,
   type TokenizerJson,
 } from "./tokenizer.ts"
-import { type PieceTokens, pieceTokens } from "./vocabulary-models.ts"
+import { type PieceTokens, pieceTokens, WordPieceModel } from "./vocabulary-models.ts"
 
 /** What a chunk or a piece became, so that it is computed once. `words` counts the words in it. */
 interface Known extends PieceTokens {
@@ -34,15 +35,7 @@ interface Known extends PieceTokens {
   readonly count: number
 }
 
-/** Where tokens go: ids always, the rest when asked for. */
-interface Sink {
-  readonly ids: IdList
-  readonly starts: IdList | null
-  readonly ends: IdList | null
-  readonly words: IdList | null
-  word: number
-}
-
+const bertNormalizer = { type: "BertNormalizer" }
 const longestCached = 64
 const cachedEntries = 1 << 16
 
@@ -68,6 +61,7 @@ export class PipelineTokenizer implements Tokenizer {
   private readonly normalizedAdded: AddedTokens
   private readonly byChunk: boolean
   private readonly cuttable: boolean
+  private readonly bert: BertChunks | null
   private cache = new Map<string, Known>()
   private oldCache = new Map<string, Known>()
   private library: LibraryTokenizer | null = null
@@ -98,6 +92,11 @@ export class PipelineTokenizer implements Tokenizer {
     this.roles = settingsToRoles(settings)
     this.template = template
     this.byChunk = normalized.length === 0 && dropsBlanks(json)
+    const isBert = this.byChunk && (json.normalizer ?? bertNormalizer).type === bertNormalizer.type
+    this.bert =
+      isBert && json.pre_tokenizer?.type === "BertPreTokenizer" && read.model instanceof WordPieceModel
+        ? new BertChunks(normalizer, splitting.split, read.model, read.unknownId)
+        : null
     this.cuttable = cutsAtBlanks(json) && splitting.split(original("word other word"), true)[0]?.text === "word"
   }
 
@@ -123,7 +122,7 @@ export class PipelineTokenizer implements Tokenizer {
     const { addSpecialTokens = true, pair, maxLength } = options
     if (pair !== undefined || maxLength !== undefined || typeof text !== "string")
       return encodeWithOffsets(this, text, options).ids
-    const sink: Sink = { ids: new IdList(), starts: null, ends: null, words: null, word: 0 }
+    const sink: TokenSink = { ids: new IdList(), starts: null, ends: null, words: null, word: 0 }
     for (const item of this.template.single)
       if (item.kind === "sequence") this.run(text, sink)
       else if (addSpecialTokens) sink.ids.push(item.id)
@@ -191,7 +190,7 @@ export class PipelineTokenizer implements Tokenizer {
     return this.library
   }
 
-  private run(text: string, sink: Sink): void {
+  private run(text: string, sink: TokenSink): void {
     let at = 0
     for (const { id, from, to, start, end } of this.plainAdded.find(text)) {
       this.runPlain(text, at, start, sink)
@@ -201,7 +200,7 @@ export class PipelineTokenizer implements Tokenizer {
     this.runPlain(text, at, text.length, sink)
   }
 
-  private add(id: number, start: number, end: number, sink: Sink): void {
+  private add(id: number, start: number, end: number, sink: TokenSink): void {
     sink.ids.push(id)
     sink.starts?.push(start)
     sink.ends?.push(end)
@@ -209,7 +208,7 @@ export class PipelineTokenizer implements Tokenizer {
   }
 
   /** The part [from, to) of a text, in which no added token stands as it is written. */
-  private runPlain(text: string, from: number, to: number, sink: Sink): void {
+  private runPlain(text: string, from: number, to: number, sink: TokenSink): void {
     if (from >= to) return
     if (this.byChunk) {
       this.runChunks(text, from, to, sink)
@@ -225,7 +224,7 @@ export class PipelineTokenizer implements Tokenizer {
     this.runNormal(part(normal, at, normal.text.length), from === 0 && at === 0, sink)
   }
 
-  private runNormal(normal: AlignedText, first: boolean, sink: Sink): void {
+  private runNormal(normal: AlignedText, first: boolean, sink: TokenSink): void {
     if (normal.text === "") return
     for (const piece of this.parts.splitting.split(normal, first)) {
       if (piece.text === "") continue
@@ -246,7 +245,7 @@ export class PipelineTokenizer implements Tokenizer {
   }
 
   /** Blanks only separate, so that whatever stands between two of them is looked up whole. */
-  private runChunks(text: string, from: number, to: number, sink: Sink): void {
+  private runChunks(text: string, from: number, to: number, sink: TokenSink): void {
     for (let at = from; at < to; ) {
       if (isBlank(text.charCodeAt(at))) {
         at++
@@ -254,6 +253,10 @@ export class PipelineTokenizer implements Tokenizer {
       }
       let end = at + 1
       while (end < to && !isBlank(text.charCodeAt(end))) end++
+      if (this.bert?.encode(text, at, end, sink)) {
+        at = end
+        continue
+      }
       const { ids, starts, ends, words, count } = this.known(text.slice(at, end), chunk => this.encodeChunk(chunk))
       if (ids.length === 1) sink.ids.push(ids[0]!)
       else sink.ids.append(ids)

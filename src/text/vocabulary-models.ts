@@ -1,6 +1,7 @@
 // What a piece of text becomes: the models of tokenizer.json that look words up. WordPiece (Schuster & Nakajima 2012, as BERT uses
 // it) takes the longest known beginning again and again; WordLevel takes whole words.
 import { TextError } from "./errors.ts"
+import { PieceTrie } from "./piece-trie.ts"
 
 /** The tokens of one piece: their ids, and the code units of the piece that each stands for. */
 export interface PieceTokens {
@@ -41,42 +42,68 @@ export interface WordPieceParts {
 
 /** WordPiece. */
 export class WordPieceModel implements PieceModel {
+  /** What the last `cut` found: the id of each token, and where it ends in the word. */
+  ids = new Int32Array(64)
+  ends = new Int32Array(64)
   private readonly parts: WordPieceParts
-  private readonly beginnings = new Map<string, number>()
-  private readonly continuations = new Map<string, number>()
-  private readonly longest: number
+  private readonly beginnings = new PieceTrie()
+  private readonly continuations = new PieceTrie()
+  private units = new Uint16Array(64)
 
   constructor(parts: WordPieceParts) {
     this.parts = parts
     const { ids, prefix } = parts
-    let longest = 1
     for (const [token, id] of ids) {
-      this.beginnings.set(token, id)
-      if (token.startsWith(prefix)) this.continuations.set(token.slice(prefix.length), id)
-      longest = Math.max(longest, token.length)
+      if (token !== "") this.beginnings.add(token, id)
+      if (token.startsWith(prefix) && token !== prefix) this.continuations.add(token.slice(prefix.length), id)
     }
-    this.longest = longest
+  }
+
+  /** Cuts a word of so many code units, none of them a surrogate, into tokens: gives their number, 0 where the word is unknown. */
+  cut(units: Uint16Array, length: number): number {
+    return length > this.parts.longestWord ? 0 : this.search(units, length)
   }
 
   encode(piece: string): PieceTokens {
     const { unknownId, longestWord } = this.parts
-    const unknown = (): PieceTokens => pieceTokens([unknownOr(unknownId, piece)], [0], [piece.length])
-    if (piece.length > longestWord && [...piece].length > longestWord) return unknown()
-    const ids: number[] = []
-    const starts: number[] = []
-    const ends: number[] = []
-    for (let start = 0; start < piece.length; ) {
-      const known = start === 0 ? this.beginnings : this.continuations
-      let end = Math.min(piece.length, start + this.longest)
-      let id = known.get(piece.slice(start, end))
-      while (id === undefined && end > start + 1) id = known.get(piece.slice(start, --end))
-      if (id === undefined) return unknown()
-      ids.push(id)
-      starts.push(start)
-      ends.push(end)
-      start = end
+    const { length } = piece
+    if (length > this.units.length) this.units = new Uint16Array(2 * length)
+    for (let at = 0; at < length; at++) this.units[at] = piece.charCodeAt(at)
+    const isLong = length > longestWord && [...piece].length > longestWord
+    const count = isLong ? 0 : this.search(this.units, length)
+    if (length === 0) return pieceTokens([], [], [])
+    if (count === 0) return pieceTokens([unknownOr(unknownId, piece)], [0], [length])
+    const ends = this.ends.slice(0, count)
+    const starts = new Int32Array(count)
+    starts.set(ends.subarray(0, count - 1), 1)
+    return pieceTokens(this.ids.slice(0, count), starts, ends)
+  }
+
+  private search(units: Uint16Array, length: number): number {
+    if (length > this.ids.length) {
+      this.ids = new Int32Array(2 * length)
+      this.ends = new Int32Array(2 * length)
     }
-    return pieceTokens(ids, starts, ends)
+    let count = 0
+    let trie = this.beginnings
+    for (let start = 0; start < length; ) {
+      let found = -1
+      let end = start
+      for (let at = start, node = 0; at < length; ) {
+        node = trie.next(node, units[at++]!)
+        if (node < 0) break
+        const id = trie.value(node)
+        if (id < 0) continue
+        found = id
+        end = at
+      }
+      if (found < 0) return 0
+      this.ids[count] = found
+      this.ends[count++] = end
+      start = end
+      trie = this.continuations
+    }
+    return count
   }
 }
 
