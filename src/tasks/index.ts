@@ -1,4 +1,5 @@
 // Tasks: text, sound or a picture in, answers out.
+export * from "./auto/index.ts"
 export type { Features } from "./features.ts"
 export { HostTensor as Tensor, type HostType, type NestedNumbers, type SliceOf } from "./host-tensor.ts"
 export type { ModelParts, ProgressInfo } from "./open.ts"

@@ -2,6 +2,7 @@
 
 import { z } from "zod"
 import { declare, option } from "../config/index.ts"
+import { HeedError } from "../tensor/index.ts"
 import type { OpenOptions, ProgressInfo } from "./open.ts"
 
 const dtypes = {
@@ -47,7 +48,10 @@ export interface PipelineOptions {
 
 /** Options as given, checked, the way open.ts wants them; `what` names them in errors. Throws ConfigError. */
 export function openingOf(what: string, given: PipelineOptions): OpenOptions {
+  if (typeof given !== "object" || given === null) pipelineOptions.parse(given, what) // refuses it
   const { progress_callback: progress, signal, ...rest } = given
+  if (progress !== undefined && progress !== null && typeof progress !== "function")
+    throw new HeedError(`${what}: expected progress_callback to be a function, but got ${typeof progress}`)
   const { device, dtype, revision, localFilesOnly } = pipelineOptions.parse(rest, what)
   return {
     dtype: dtypes[dtype],

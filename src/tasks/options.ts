@@ -8,6 +8,7 @@ export function splitOwn<O extends Options>(
   declaration: Declaration<O>,
   given: Readonly<Record<string, unknown>>,
 ): { readonly own: ValuesOf<Declaration<O>>; readonly rest: Record<string, unknown> } {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) declaration.parse(given) // refuses it
   const own: Record<string, unknown> = {}
   const rest: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(given)) (declaration.keyOf(name) === undefined ? rest : own)[name] = value

@@ -76,7 +76,7 @@ export function findTask(name: string): Task {
   if (found) return found
   if (/^translation_\w+_to_\w+$/.test(name)) return tasks.translation as unknown as Task
   const names = all.flatMap(task => [task.name, ...task.aliases])
-  const near = nearestName(name, names)
+  const near = typeof name === "string" ? nearestName(name, names) : undefined
   throw new HeedError(
     `pipeline: expected a task of ${names.join(", ")}, but got ${JSON.stringify(name)}`,
     near ? `the nearest is ${near.name}` : undefined,

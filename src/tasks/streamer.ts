@@ -18,8 +18,9 @@ export class TextStreamer {
   readonly tokenizer: Tokenizer | null
   readonly #options: TextStreamerOptions
 
-  constructor(tokenizer: Tokenizer | null, options: TextStreamerOptions = {}) {
-    this.tokenizer = tokenizer
+  /** tokenizer: heed's own, or one of AutoTokenizer; null with pipelines, which have theirs. */
+  constructor(tokenizer: Tokenizer | { readonly tokenizer: Tokenizer } | null, options: TextStreamerOptions = {}) {
+    this.tokenizer = tokenizer && "tokenizer" in tokenizer ? tokenizer.tokenizer : tokenizer
     this.#options = options
   }
 
@@ -32,7 +33,9 @@ export class TextStreamer {
     if (text !== "") this.#say(text)
   }
 
-  end(): void {
+  /** rest: what was held back of the text. */
+  end(rest = ""): void {
+    if (rest !== "") this.#say(rest)
     if (!this.#options.callback_function) console.log()
   }
 

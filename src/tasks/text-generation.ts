@@ -137,6 +137,8 @@ async function streamed(
   streamer: TextStreamer,
   prompts: readonly { readonly text: string }[],
 ): Promise<string> {
+  if (typeof streamer.begin !== "function")
+    throw new HeedError(`${name}: expected a TextStreamer as streamer, but got ${typeof streamer}`)
   if (ids.length !== 1)
     throw new HeedError(`${name}: expected one input with a streamer, but got ${ids.length}`, "call it once for each")
   streamer.begin(prompts[0]!.text)

@@ -3,7 +3,7 @@
 import { type GenerateOptions, generateIds } from "../generate/index.ts"
 import { type LogMelExtractor, logMelExtractor } from "../media/index.ts"
 import type { Model } from "../models/index.ts"
-import { HeedError, ValueError } from "../tensor/index.ts"
+import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import type { RecognitionOptions, Recognized, Recognizer } from "./automatic-speech-recognition.ts"
 import { needTokenizer, type Opened } from "./task.ts"
@@ -65,17 +65,36 @@ async function languageOf(
   { language }: RecognitionOptions,
 ): Promise<{ readonly language?: string }> {
   if (language !== undefined || !writer.tokens.tasks) return language === undefined ? {} : { language }
-  const { device, precision, signal } = writer.generation // how texts are written has no say in what language it is
-  const { stepLogits } = await generateIds(writer.model, writer.extractor.extract([sound]), {
+  const [heard] = await heardLanguages(
+    writer.model,
+    writer.extractor.extract([sound]),
+    writer.tokens,
+    writer.generation,
+  )
+  return { language: heard! }
+}
+
+/** The language that is spoken in each of several sounds: features [B mels frames]. Throws HeedError for a model of one language. */
+export async function heardLanguages(
+  model: Model,
+  features: Tensor,
+  tokens: WhisperTokens,
+  { device, precision, signal }: GenerateOptions, // how texts are written has no say in what language it is
+): Promise<string[]> {
+  const { stepLogits } = await generateIds(model, features, {
     ...plain,
     ...(device ? { device } : {}),
     ...(precision ? { precision } : {}),
     ...(signal ? { signal } : {}),
-    decoderInputIds: [writer.tokens.start],
+    decoderInputIds: [tokens.start],
     maxNewTokens: 1,
     stepLogits: true,
   })
-  return { language: likeliestLanguage(stepLogits![0]!, writer.tokens) }
+  const scores = stepLogits![0]! // [B V]
+  const V = scores.length / features.shape[0]!
+  return Array.from({ length: features.shape[0]! }, (_, i) =>
+    likeliestLanguage(scores.subarray(i * V, (i + 1) * V), tokens),
+  )
 }
 
 /** The most likely first token, whatever was published or asked for. */

@@ -135,7 +135,8 @@ function open(opened: Opened): ZeroShotClassification {
 }
 
 function labelList(labels: string | readonly string[] | undefined): string[] {
-  const list = (typeof labels === "string" ? labels.split(",") : [...(labels ?? [])]).map(label => label.trim())
+  const given: unknown = typeof labels === "string" ? labels.split(",") : labels
+  const list = Array.isArray(given) ? given.map(label => (typeof label === "string" ? label.trim() : "")) : []
   if (list.length === 0 || list.some(label => label === ""))
     throw new HeedError(
       `${name}: expected labels to choose from, but got ${JSON.stringify(labels) ?? "none"}`,
