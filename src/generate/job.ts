@@ -5,6 +5,7 @@ import type { Model } from "../models/model.ts"
 import { HeedError, ShapeError, Tensor, ValueError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import { type BeamResult, searchBeams } from "./beams.ts"
+import { checkRun } from "./check-run.ts"
 import { chooseTokens, type Step } from "./choose.ts"
 import { type GenerationConfig, type GenerationInput, generationConfig, samples, strategyOf } from "./config.ts"
 import { contrastiveTokens } from "./contrastive.ts"
@@ -63,6 +64,7 @@ export function splitOptions(model: Model, options: GenerateOptions): { config: 
     if (own === undefined) given[name] = value
     else if (value !== undefined && value !== null) run[own] = value
   }
+  checkRun(run)
   return { config: generationConfig(mergeGeneration(generationDefaults(model), given)), run: run as RunOptions }
 }
 

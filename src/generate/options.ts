@@ -131,7 +131,7 @@ export const generationOptions = declare(
     logprobs: option(z.boolean(), "Also give the log-probability of each token", { default: false }),
     topLogprobs: option(count(0).max(100), "Also give this many most likely tokens at each place", { default: 0 }),
     numReturnSequences: option(
-      count(1).optional(),
+      count(1).max(1024).optional(),
       "How many texts are given for a prompt: the best of the beams, or as many draws (1)",
     ),
     numBeams: option(count(1).max(256), "Follow this many most likely beginnings at once (beam search)", {

@@ -184,10 +184,10 @@ function render(template: Jinja, variables: Readonly<Record<string, unknown>>): 
   const evaluate = interpreter.evaluate.bind(interpreter)
   let steps = 0
   const deadline = performance.now() + mostSeconds * 1000 // a step may go over a long list
-  interpreter.evaluate = (statement, scope) => {
+  interpreter.evaluate = (...step: Parameters<typeof evaluate>) => {
     if (++steps > mostSteps) throw new Error(`it takes more than ${mostSteps} steps`)
     if (performance.now() > deadline) throw new Error(`it takes more than ${mostSeconds} seconds`)
-    return evaluate(statement, scope)
+    return evaluate(...step)
   }
   const { value } = interpreter.run(template.parsed)
   if (typeof value !== "string") throw new Error("it writes no text")
