@@ -75,7 +75,7 @@ export function chatTexts(
 
 const firstOf = (encoded: Encoded): Encoded =>
   Object.fromEntries(
-    Object.entries(encoded).map(([name, rows]) => [name, (rows as readonly unknown[])[0]]),
+    Object.entries(encoded).map(([name, rows]) => [name, (rows as unknown as readonly unknown[])[0]]),
   ) as unknown as Encoded
 
 function templateOf(configuration: FolderFile, given: string | null): ChatTemplate {

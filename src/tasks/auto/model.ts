@@ -2,7 +2,7 @@
 
 import { familyOf, type Model, saveModel } from "../../models/index.ts"
 import { type CompiledFunction, compile, evaluateOn, read } from "../../runtime/index.ts"
-import type { Tensor } from "../../tensor/index.ts"
+import { HeedError, type Tensor } from "../../tensor/index.ts"
 import { HostTensor } from "../host-tensor.ts"
 import type { FolderFile, Opened, RunOptions } from "../task.ts"
 import { forget, type GenerateCall, generateCall } from "./generate.ts"
@@ -51,6 +51,13 @@ export function pretrainedModel<O>(what: string, opened: Opened, naming: Naming)
     return program
   }
   const forward = async (inputs: ModelInputs): Promise<O> => {
+    const asked =
+      naming === "base" ? ["labels", "start_positions", "next_sentence_label"].find(name => name in inputs) : null
+    if (asked)
+      throw new HeedError(
+        `${what}: expected no ${asked} for a model without its head, which has no loss`,
+        "AutoModelForCausalLM, AutoModelForMaskedLM and so on open models with their heads",
+      )
     const { input, options, fixed, flags } = readCall(what, model, inputs)
     const outputs = await programOf(flags, fixed)({ input, options })
     return (await onHost(outputs, run)) as O

@@ -22,7 +22,7 @@ import { saveFiles } from "./save.ts"
 import { type PretrainedTokenizer, pretrainedTokenizer } from "./tokenizer.ts"
 
 /** What models of pictures and sound are called with; which of them, the model's kind says. */
-export interface Processed {
+export type Processed = {
   readonly pixel_values: HostTensor<Float32Array>
   readonly input_features: HostTensor<Float32Array>
   readonly input_values: HostTensor<Float32Array>

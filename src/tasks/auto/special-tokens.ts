@@ -43,8 +43,16 @@ export function specialTokens(
       throw new ValueError(`tokenizer: expected a token of the vocabulary as ${name}_token, but got ${token}`)
     roles.set(name, token)
   }
+  let side: "left" | "right" = configuration.padding_side === "left" ? "left" : "right"
   const tokens = {
-    padding_side: configuration.padding_side === "left" ? "left" : "right",
+    get padding_side() {
+      return side
+    },
+    set padding_side(given) {
+      if (given !== "left" && given !== "right")
+        throw new ValueError(`tokenizer: expected padding_side left or right, but got ${String(given)}`)
+      side = given
+    },
     all_special_tokens: [...tokenizer.specialTokens.keys()],
     all_special_ids: [...tokenizer.specialTokens.values()],
   }

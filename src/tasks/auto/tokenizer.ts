@@ -15,7 +15,7 @@ import { cutting, type TokenizerValues, tokenizerOptions } from "./tokenizer-opt
 export type TokenizerCall = { readonly [name: string]: unknown }
 
 /** What a model is called with, [texts, tokens] each. */
-export interface Encoded {
+export type Encoded = {
   readonly input_ids: HostTensor<Int32Array>
   readonly attention_mask: HostTensor<Int32Array>
   readonly token_type_ids?: HostTensor<Int32Array>
