@@ -63,22 +63,22 @@ function emitCall(words: number[], call: KernelCall, step: Step): void {
   words.push(index)
   for (const [name, kind] of fieldsOf.get(call.name)!) {
     const value = call.fields[name]
-    const where = (): string => `${call.name}.${name}`
     if (kind === "buffers") {
       const list = value as readonly BufferField[]
       words.push(list.length)
-      for (const one of list) emitBuffer(words, one, step, where)
+      for (const one of list) emitBuffer(words, one, step, call, name)
     } else if (isBuffer(kind)) {
       if (value === undefined && !kind.endsWith("?"))
-        throw new HeedError(`emit: expected ${where()}, but it is missing`)
-      emitBuffer(words, (value ?? null) as BufferField, step, where)
+        throw new HeedError(`emit: expected ${call.name}.${name}, but it is missing`)
+      emitBuffer(words, (value ?? null) as BufferField, step, call, name)
     } else if (kind === "ints" || kind === "floats") {
       const list = value as readonly Coded[] | undefined
-      if (!Array.isArray(list)) throw new HeedError(`emit: expected a list for ${where()}, but got ${String(value)}`)
+      if (!Array.isArray(list))
+        throw new HeedError(`emit: expected a list for ${call.name}.${name}, but got ${String(value)}`)
       words.push(list.length)
-      for (const one of list) words.push(numberOf(one, where))
+      for (const one of list) words.push(numberOf(one, call, name))
     } else {
-      words.push(numberOf(value as Coded, where))
+      words.push(numberOf(value as Coded, call, name))
     }
   }
 }
@@ -87,20 +87,21 @@ function isBuffer(kind: FieldKind): boolean {
   return kind === "in" || kind === "in?" || kind === "out" || kind === "out?" || kind === "inout"
 }
 
-function numberOf(value: Coded, where: () => string): number {
+function numberOf(value: Coded, call: KernelCall, name: string): number {
   const number = typeof value === "string" ? codes[value] : value
   if (typeof number !== "number")
-    throw new HeedError(`emit: expected a number or a known name for ${where()}, but got ${String(value)}`)
+    throw new HeedError(`emit: expected a number or a known name for ${call.name}.${name}, but got ${String(value)}`)
   return number
 }
 
-function emitBuffer(words: number[], field: BufferField, step: Step, where: () => string): void {
+function emitBuffer(words: number[], field: BufferField, step: Step, call: KernelCall, name: string): void {
   if (field === null) {
     words.push(-1, 0)
     return
   }
   const placed = "input" in field ? step.inputs[field.input] : step.outputs[field.output]
-  if (!placed) throw new HeedError(`emit: expected an operand for ${where()}, but the step has none with that number`)
+  if (!placed)
+    throw new HeedError(`emit: expected an operand for ${call.name}.${name}, but the step has none with that number`)
   const width = bytesPerElement[placed.buffer.dtype]
   const base = rootOf(placed.buffer)
   words.push(base.slot ?? 0, base.offset + (field.at ?? placed.layout.offset) * width)

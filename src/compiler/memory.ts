@@ -98,21 +98,23 @@ function sameElements(a: Placed, b: Placed): boolean {
 
 /** Lowest free offset for each life, largest first. Gives the size of the arena. */
 function pack(lives: readonly Life[]): number {
-  const placed: { life: Life; from: number; to: number }[] = []
+  const placed: { first: number; last: number; from: number; to: number }[] = []
   let size = 0
   for (const life of [...lives].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    let offset = 0
-    for (const other of placed) {
-      if (other.life.last < life.first || other.life.first > life.last) continue
-      if (offset + life.bytes <= other.from) break
-      offset = Math.max(offset, other.to)
+    const { first, last, bytes } = life
+    let from = 0
+    for (let i = 0; i < placed.length; i++) {
+      const other = placed[i]!
+      if (other.last < first || other.first > last) continue
+      if (from + bytes <= other.from) break
+      if (other.to > from) from = other.to
     }
-    for (const buffer of life.buffers) buffer.offset = offset
-    const entry = { life, from: offset, to: offset + life.bytes }
+    for (const buffer of life.buffers) buffer.offset = from
+    const to = from + bytes
     let at = placed.length
-    while (at > 0 && placed[at - 1]!.from > entry.from) at--
-    placed.splice(at, 0, entry)
-    size = Math.max(size, entry.to)
+    while (at > 0 && placed[at - 1]!.from > from) at--
+    placed.splice(at, 0, { first, last, from, to })
+    if (to > size) size = to
   }
   return size
 }
