@@ -2,6 +2,7 @@
 // streams both (the scheme of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
 #pragma once
 #include "matmul_pack.h"
+#include "matmul_short.h"
 #include "matmul_tile.h"
 #include "matmul_vector.h"
 
@@ -12,7 +13,6 @@ namespace product {
 constexpr int64_t steps_at_once = lanes == 16 ? 768 : 256;     // words of k that are summed in registers
 constexpr int64_t panels_at_once = lanes == 16 ? 8 : 12;       // A panels that wait in the second-level cache
 constexpr int64_t shared_words = int64_t(1) << 22;             // packed B: at most about 16 MiB at a time
-constexpr int64_t alone_work = 1 << 19;                        // multiply-adds below which one thread is faster
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -184,6 +184,7 @@ template <class Product> inline int64_t longest_k(const Problem& p) {
 
 // Shared words that `multiply_together` needs.
 template <class Product> inline size_t together_words(const Problem& p) {
+  if (has_short_path(p.m, p.n, p.k, p.b)) return size_t(short_words<Product>(p.m, p.k));
   if (has_few_rows_path(p.m, p.b))
     return size_t(few_rows_words(p.m, p.k) + few_rows_parts(p.m, p.n, p.k, p.b) * p.m * few_rows_width(p.n));
   if (p.m * p.n * p.k <= alone_work) return 0;
@@ -227,6 +228,15 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
 
 // The product on all threads. shared: together_words of shared memory.
 template <class Product> inline void multiply_together(const Problem& p, Context& context, float* shared) {
+  if (has_short_path(p.m, p.n, p.k, p.b)) {
+    pack_short<Product>(shared, p.m, p.k, p.a);
+    const ShortRows rows{shared, short_row<Product>(p.k), p.m, p.n, p.k, p.b, p.finish};
+    const int64_t columns = short_chunk(p.k, p.b);
+    context.parallel(ceil_div(p.n, columns), [&](int64_t chunk, int) {
+      multiply_short<Product>(rows, chunk * columns, least((chunk + 1) * columns, p.n));
+    });
+    return;
+  }
   if (has_few_rows_path(p.m, p.b)) {
     const FewRows rows = few_rows_of(p.m, p.n, p.k, p.a, p.b, p.finish, shared);
     if (const int64_t depth = few_rows_depth(p.m, p.n, p.k, p.b); depth > 0) {
