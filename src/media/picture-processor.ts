@@ -7,9 +7,10 @@ import { MediaError } from "./errors.ts"
 import { withoutRemarks } from "./published.ts"
 import { checkImage, type RawImage, type Resampling, resize } from "./resize.ts"
 
-const edge = z.number().int().min(1).max(16384)
+const edge = z.number().int().min(1).max(4096) // far beyond what any model sees; pixels are four bytes each
 const box = z.strictObject({ height: edge, width: edge })
 const colours = z.array(z.number()).length(3)
+const deviations = z.array(z.number().positive()).length(3)
 
 const pictureOptions = declare(
   {
@@ -40,13 +41,13 @@ const pictureOptions = declare(
       default: { height: 224, width: 224 },
     }),
     rescale: option(z.boolean(), "multiply bytes with a factor", { default: true, alias: "do_rescale" }),
-    rescaleFactor: option(z.number(), "that factor", { default: 1 / 255 }),
+    rescaleFactor: option(z.number().positive().max(1000), "that factor", { default: 1 / 255 }),
     normalize: option(z.boolean(), "subtract a mean and divide by a deviation for each colour", {
       default: true,
       alias: "do_normalize",
     }),
     mean: option(colours, "mean of red, green and blue", { default: [0.5, 0.5, 0.5], alias: "image_mean" }),
-    deviation: option(colours, "deviation of red, green and blue", { default: [0.5, 0.5, 0.5], alias: "image_std" }),
+    deviation: option(deviations, "deviation of red, green and blue", { default: [0.5, 0.5, 0.5], alias: "image_std" }),
     convertToRGB: option(z.boolean(), "show every picture in red, green and blue", {
       default: true,
       alias: "do_convert_rgb",

@@ -9,6 +9,8 @@ const beta = 9
 const passed = 0.95
 /** Filters are kept for every phase up to this many numbers, and computed as they are needed beyond. */
 const mostTaps = 4_000_000
+/** Samples of the result at most: 17 hours at 16 kHz. */
+const mostSamples = 1_000_000_000
 
 /** Modified Bessel function of the first kind, order 0. */
 function bessel(x: number): number {
@@ -33,6 +35,11 @@ export function resample(samples: Float32Array, from: number, to: number): Float
   checkRate("resample", from)
   checkRate("resample", to)
   if (from === to || samples.length === 0) return samples
+  if ((samples.length * to) / from > mostSamples)
+    throw new MediaError(
+      `resample: expected a result of at most ${mostSamples} samples, but got ${samples.length} at ${from} Hz for ${to} Hz`,
+      "is the sampling rate right? else give the sound in parts",
+    )
   const common = gcd(from, to)
   const [up, down] = [to / common, from / common]
   const cutoff = passed * Math.min(1, to / from) // of half the input rate

@@ -72,11 +72,19 @@ const mostPixels = 2 ** 28
 export function checkImage(image: RawImage, what = "picture"): void {
   const { width, height, channels, data } = image
   const sizes = [width, height, channels]
-  if (sizes.some(n => !Number.isSafeInteger(n) || n < 1) || width * height > mostPixels || channels > 16)
-    throw new MediaError(`${what}: expected a width, a height and channels from 1, but got ${sizes.join(" × ")}`)
-  if (!isBytes(data) || data.length !== width * height * channels)
+  if (sizes.some(n => !Number.isSafeInteger(n) || n < 1) || channels > 16)
     throw new MediaError(
-      `${what}: expected ${width * height * channels} bytes for ${width} × ${height} pixels of ${channels} channels, but got ${data?.length ?? "none"}`,
+      `${what}: expected a width, a height and channels from 1, but got ${sizes.map(String).join(" × ")}`,
+    )
+  if (width * height > mostPixels)
+    throw new MediaError(`${what}: expected at most ${mostPixels} pixels, but got ${width} × ${height}`)
+  if (!isBytes(data))
+    throw new MediaError(
+      `${what}: expected its bytes as a Uint8Array, but got ${Array.isArray(data) ? "a list" : typeof data}`,
+    )
+  if (data.length !== width * height * channels)
+    throw new MediaError(
+      `${what}: expected ${width * height * channels} bytes for ${width} × ${height} pixels of ${channels} channels, but got ${data.length}`,
     )
 }
 
@@ -84,7 +92,10 @@ export function checkImage(image: RawImage, what = "picture"): void {
 export function resize(image: RawImage, width: number, height: number, kind: Resampling): RawImage {
   checkImage(image)
   if (![width, height].every(n => Number.isSafeInteger(n) && n >= 1) || width * height > mostPixels)
-    throw new MediaError(`resize: expected a width and a height from 1, but got ${width} × ${height}`)
+    throw new MediaError(
+      `resize: expected a width and a height from 1, together at most ${mostPixels} pixels, but got ${width} × ${height}`,
+      "a picture may be too long for its width: cut it",
+    )
   if (kind === "nearest") return nearest(image, width, height)
   if (!Object.hasOwn(filters, kind))
     throw new MediaError(`resize: expected one of nearest, ${Object.keys(filters).join(", ")}, but got ${String(kind)}`)

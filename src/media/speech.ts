@@ -9,8 +9,11 @@ import { withoutRemarks } from "./published.ts"
 
 const count = z.number().int().min(1)
 
+/** Numbers of one input at most: far beyond what any model hears. */
+const mostNumbers = 100_000_000
+
 const sharedOptions = {
-  samplingRate: option(count, "samples a second (Hz) that the model hears", { default: 16000 }),
+  samplingRate: option(count.max(1_000_000), "samples a second (Hz) that the model hears", { default: 16000 }),
   paddingSide: option(z.literal("right"), "where short sound is filled up", { default: "right" }),
   paddingValue: option(z.number(), "what short sound is filled up with", { default: 0 }),
   returnAttentionMask: option(z.boolean(), "say which samples are no padding", { default: false }),
@@ -18,10 +21,13 @@ const sharedOptions = {
 
 const logMelOptions = declare(
   {
-    mels: option(count, "mel filters", { default: 80, alias: "feature_size" }),
+    mels: option(count.max(1024), "mel filters", { default: 80, alias: "feature_size" }),
     window: option(count, "samples of one window", { default: 400, alias: "n_fft" }),
     hop: option(count, "samples between windows", { default: 160, alias: "hop_length" }),
-    seconds: option(z.number().positive(), "length of one input in seconds", { default: 30, alias: "chunk_length" }),
+    seconds: option(z.number().positive().max(600), "length of one input in seconds", {
+      default: 30,
+      alias: "chunk_length",
+    }),
     dither: option(z.literal(0), "noise added to the sound", { default: 0 }),
     ...sharedOptions,
   },
@@ -46,6 +52,11 @@ export function logMelExtractor(published: Readonly<Record<string, unknown>> = {
   const { mels, window, hop, seconds, samplingRate, paddingValue } = options
   const samples = Math.round(seconds * samplingRate)
   const frames = Math.floor(samples / hop)
+  if (mels * frames > mostNumbers)
+    throw new MediaError(
+      `log-Mel: expected at most ${mostNumbers} numbers for one input, but got ${mels} mel filters × ${frames} frames`,
+      "preprocessor_config.json is damaged: fetch it again",
+    )
   return {
     options,
     samplingRate,
