@@ -76,11 +76,12 @@ function tell(event: PullEvent, name: string, progress: OpenOptions["progress"])
 type Settings = Pick<Opened, "tokenizerConfig" | "preprocessor" | "generation" | "published">
 
 /** The folder of a model: as it is named, or found in the cache, or downloaded. Throws FileError. */
-async function findFolder(name: string, options: Omit<OpenOptions, "dtype">): Promise<string> {
+async function findFolder(name: string, options: Omit<OpenOptions, "dtype">, weights: boolean): Promise<string> {
   const { resolveModel } = await import("../files/index.ts")
   const { signal, revision, localFilesOnly, progress } = options
   return resolveModel(name, {
     download: !localFilesOnly,
+    weights,
     onEvent: event => tell(event, name, progress),
     ...(revision === undefined ? {} : { revision }),
     ...(signal ? { signal } : {}),
@@ -116,12 +117,13 @@ async function readTokenizer(folder: string): Promise<Tokenizer | null> {
   })
 }
 
-/** What belongs to a model beside its weights; a folder, or a model by its name. Throws FileError, HeedError, TextError. */
+/** What belongs to a model beside its weights, which are downloaded with `weights` only; a folder, or a model by its name. Throws FileError, HeedError, TextError. */
 export async function openBeside(
   name: string,
   options: Omit<OpenOptions, "dtype">,
+  weights = false,
 ): Promise<Settings & Pick<Opened, "tokenizer"> & { readonly folder: string }> {
-  const folder = await findFolder(name, options)
+  const folder = await findFolder(name, options, weights)
   const [settings, tokenizer] = await Promise.all([readSettings(folder), readTokenizer(folder)])
   // a tokenizer may keep its own settings only
   return {
@@ -134,7 +136,7 @@ export async function openBeside(
 
 /** Opens a folder, or a model by its name, which is downloaded unless it is in the cache. Throws FileError, HeedError, ConfigError, TextError. */
 async function openFolder(name: string, options: OpenOptions): Promise<Opened> {
-  const { folder, ...beside } = await openBeside(name, options)
+  const { folder, ...beside } = await openBeside(name, options, true)
   const { dtype, signal } = options
   const model = await loadModel(folder, { dtype, ...(signal ? { signal } : {}) })
   return { ...beside, model, run: runOf(options) }

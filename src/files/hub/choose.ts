@@ -24,10 +24,16 @@ export interface Chosen {
   readonly index: { readonly path: string; readonly ending: string } | null
 }
 
-/** Files that a model needs, or those that fit `patterns` (`*` stands for anything). Throws FileError where nothing fits. */
-export function chooseFiles(all: readonly HubFile[], name: string, patterns?: readonly string[]): Chosen {
+/** Files that a model needs, with its weights or without, or those that fit `patterns` (`*` stands for anything). Throws FileError where nothing fits. */
+export function chooseFiles(
+  all: readonly HubFile[],
+  name: string,
+  patterns?: readonly string[],
+  weights = true,
+): Chosen {
   if (patterns) return { files: matching(all, name, patterns), index: null }
   const others = all.filter(({ path }) => needed.some(pattern => pattern.test(path)))
+  if (!weights && others.length > 0) return { files: others, index: null }
   for (const { file, ending } of weightFiles) {
     const single = all.find(({ path }) => path === file)
     if (single) return { files: [...others, single], index: null }

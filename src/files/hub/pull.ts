@@ -19,6 +19,8 @@ export interface PullOptions extends HubOptions {
   readonly revision?: string
   /** Files instead of those that a model needs; `*` stands for anything. */
   readonly files?: readonly string[]
+  /** false: what stands beside the weights only (configuration, tokenizer). Default true. */
+  readonly weights?: boolean | undefined
   /** Stops; what was downloaded stays, and the next pull goes on from there. */
   readonly signal?: AbortSignal
   /** How long to try. Default: 5 more attempts, pauses from 1 s that double, 30 s of silence. */
@@ -117,7 +119,7 @@ async function* pullFiles(name: string, options: PullOptions): AsyncGenerator<Pu
 
   const { commit, files: all } = yield* during(listRepository(context))
   const folder = join(repository, "snapshots", commit)
-  const { files, index } = chooseFiles(all, name, options.files)
+  const { files, index } = chooseFiles(all, name, options.files, options.weights)
   yield { type: "start", name, commit, folder, files: files.map(({ path, bytes }) => ({ path, bytes })) }
   let downloaded = 0
   const fetched: HubFile[] = []

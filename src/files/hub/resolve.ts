@@ -1,5 +1,6 @@
 // A model as a person names it: a folder, or org/name from the cache or the hub.
 import { stat } from "node:fs/promises"
+import { join } from "node:path"
 import { FileError, quote } from "../errors.ts"
 import { findSnapshot, hasModel, notCached } from "./cache.ts"
 import { checkRevision, isModelName } from "./names.ts"
@@ -19,7 +20,7 @@ export interface ResolveOptions extends Omit<PullOptions, "files" | "revision" |
 
 /**
  * The folder of a model: a folder is taken as it is, `org/name` is looked up in the cache (without the network), and downloaded with
- * `download: true`. Throws FileError that says `heed pull org/name` for what is not there, HubError for downloads.
+ * `download: true`; `weights: false` is content with what stands beside the weights. Throws FileError that says `heed pull org/name` for what is not there, HubError for downloads.
  */
 export async function resolveModel(nameOrFolder: string, options: ResolveOptions = {}): Promise<string> {
   if ((await stat(nameOrFolder).catch(() => null))?.isDirectory()) return nameOrFolder
@@ -28,13 +29,20 @@ export async function resolveModel(nameOrFolder: string, options: ResolveOptions
       `${quote(nameOrFolder)}: expected the folder of a model or a name like org/name, but there is no such folder`,
       "check the path",
     )
-  const { revision = "main", download = false, onEvent, signal, ...place } = options
+  const { revision = "main", download = false, weights = true, onEvent, signal, ...place } = options
   checkRevision(revision)
   const cacheFolder = cacheFolderOf(options)
   const found = await findSnapshot(nameOrFolder, revision, cacheFolder)
-  if (found !== null && (await hasModel(found))) return found
+  const isWhole = (folder: string): Promise<boolean> =>
+    weights
+      ? hasModel(folder)
+      : stat(join(folder, "config.json")).then(
+          () => true,
+          () => false,
+        )
+  if (found !== null && (await isWhole(found))) return found
   if (!download) throw notCached(nameOrFolder, revision, cacheFolder, found !== null)
-  for await (const event of pull(nameOrFolder, { ...place, revision, ...(signal ? { signal } : {}) })) {
+  for await (const event of pull(nameOrFolder, { ...place, revision, weights, ...(signal ? { signal } : {}) })) {
     onEvent?.(event)
     if (event.type === "end") return event.folder
   }

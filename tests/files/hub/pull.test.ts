@@ -508,6 +508,17 @@ describe("the cache", () => {
     expect(events).toMatchObject([{ type: "end", folder: snapshot }])
   })
 
+  test("what stands beside the weights can be pulled alone, and the weights later", async () => {
+    const { hub, cacheFolder } = await setup()
+    const where = { endpoint: hub.endpoint, cacheFolder, token: null, patience: impatient, offline: false }
+    const folder = await resolveModel(name, { ...where, download: true, weights: false })
+    expect(readdirSync(folder).sort()).toEqual(["config.json", "merges.txt", "tokenizer.json"])
+    expect(await resolveModel(name, { ...where, weights: false })).toBe(folder)
+    await expect(resolveModel(name, where)).rejects.toThrow(/heed pull/)
+    expect(await resolveModel(name, { ...where, download: true })).toBe(folder)
+    expect(existsSync(join(folder, "model.safetensors"))).toBe(true)
+  })
+
   test("a folder is taken as it is; what is not there says how to get it; download gets it", async () => {
     const { hub, cacheFolder } = await setup()
     const where = { endpoint: hub.endpoint, cacheFolder, token: null, patience: impatient, offline: false }
