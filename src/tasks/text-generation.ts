@@ -145,7 +145,7 @@ async function streamed(
   let text = ""
   for await (const event of generate(model, tokenizer, ids[0]!, options))
     if (event.type === "token") streamer.token(event)
-    else text = event.text
+    else text = continuation(tokenizer, ids[0]!, Int32Array.from(event.ids)) // with its stop text, as without a streamer
   streamer.end()
   return text
 }

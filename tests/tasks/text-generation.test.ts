@@ -78,6 +78,10 @@ describe("text-generation", () => {
     expect(pieces.join("")).toBe(whole!.generated_text)
     expect(pieces.length).toBeGreaterThan(3)
     expect(ids.length).toBe(11)
+    const quiet = new TextStreamer(tokenizer, { callback_function: () => {} })
+    expect(await write("the cat ", { max_new_tokens: 30, stop: ".", streamer: quiet })).toEqual(
+      await write("the cat ", { max_new_tokens: 30, stop: "." }),
+    )
     await expect(write(["a", "b"], { streamer })).rejects.toThrow(/one input with a streamer/)
   })
 
