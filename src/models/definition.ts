@@ -63,6 +63,7 @@ export interface ModelFamily<C = Readonly<Record<string, unknown>>, M extends Mo
 
 /** Layers are objects: a hostile configuration must not fill the memory with them. */
 const mostLayers = 10_000
+const mostLabels = 1_000_000
 
 /** Defines a family. */
 export function defineModel<O extends Options, M extends Model>(
@@ -128,6 +129,13 @@ export function defineModel<O extends Options, M extends Model>(
         else if (Object.hasOwn(fixed, key)) checkFixed(source, key, value, fixed[key]!)
         else if (!harmless.has(key) && !key.startsWith("_") && !left.has(key)) input[key] = value // refused, with the nearest name
       }
+      const { num_labels: count } = published
+      if (
+        count !== undefined &&
+        count !== null &&
+        !(Number.isInteger(count) && Number(count) >= 0 && Number(count) <= mostLabels)
+      )
+        throw new ValueError(`${source}: expected num_labels of 0 to ${mostLabels}, but got ${JSON.stringify(count)}`)
       if (input.labels === undefined && typeof published.num_labels === "number")
         input.labels = Array.from({ length: published.num_labels }, (_, i) => `LABEL_${i}`)
       if (declaration.keyOf("labels") === undefined) delete input.labels
@@ -159,10 +167,16 @@ function flattenRope(published: PublishedConfig): PublishedConfig {
   }
 }
 
-/** Names of classes in the order of their numbers. */
+/** Names of classes in the order of their numbers. Throws ValueError where a number is missing. */
 function labelsOf(table: unknown): unknown {
   if (typeof table !== "object" || table === null) return table
   const entries = Object.entries(table).sort(([a], [b]) => Number(a) - Number(b))
+  const hole = entries.findIndex(([id], i) => id !== String(i))
+  if (hole >= 0)
+    throw new ValueError(
+      `config.json: expected id2label to name the classes 0 .. ${entries.length - 1}, but got ${JSON.stringify(entries[hole]![0].slice(0, 40))} in place of ${hole}`,
+      "number the labels from 0 on, without a gap",
+    )
   return entries.map(([, label]) => label)
 }
 

@@ -162,9 +162,22 @@ describe("configurations", () => {
     ["llama", { sliding_window: 4 }, /sliding_window: expected an option that exists/],
     ["llama", { num_key_value_heads: 3 }, /multiple of groups/],
     ["llama", { hidden_size: "wide" }, /hidden_size: expected a whole number/],
+    [
+      "bert-sequence-classification",
+      { id2label: { "0": "a", "2": "c" } },
+      /classes 0 \.\. 1, but got "2" in place of 1/,
+    ],
+    [
+      "bert-sequence-classification",
+      { id2label: undefined, num_labels: 1e9 },
+      /num_labels of 0 to 1000000, but got 1000000000/,
+    ],
+    ["bert-sequence-classification", { id2label: { zero: "a" } }, /but got "zero" in place of 0/],
+    ["bert-sequence-classification", { id2label: { "0": "a", "1": 5 } }, /id2label|labels: expected a list/],
   ])("%s refuses %o", async (name, change, message) => {
-    const family = familyOf(name)
-    const published = { ...(await config(name)), ...change }
+    const original = await config(name)
+    const family = familyOf(String(original.model_type))
+    const published = { ...original, ...change }
     expect(() => family.readConfig(published)).toThrow(message)
   })
 
