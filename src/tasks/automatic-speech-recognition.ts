@@ -26,7 +26,7 @@ const options = declare(
     ),
     strideLengthS: option(
       z.number().min(0).optional(),
-      "CTC: seconds that windows share on each side; a sixth of a window unless given",
+      "Seconds at the edges of windows that are not trusted. CTC: they are heard twice; a sixth of a window unless given. Whisper: a piece that ends there is left to the next window; 0 unless given",
       { alias: "stride_length" },
     ),
     language: option(

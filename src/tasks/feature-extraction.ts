@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor/index.ts"
 import { EncoderRunner, type Reading, type RowValue } from "./encoder.ts"
 import type { Features } from "./features.ts"
 import { HostTensor } from "./host-tensor.ts"
+import { readCall } from "./options.ts"
 import { encodeRows, padTokenOf, rowOptions } from "./rows.ts"
 import { listOf, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
@@ -60,10 +61,14 @@ export function vectorsOf(task: string, opened: Opened): FeatureExtraction {
   }
   return async (inputs, given = {}) => {
     const { list } = listOf(task, inputs)
-    const { pooling, normalize, batchSize, ...cutting } = options.parse(given)
+    const { pooling, normalize, batchSize, signal, ...cutting } = readCall(options, given)
     const runner = runnerFor(pooling, normalize)
     const rows = encodeRows(task, tokenizer, list, cutting, runner.context)
-    const results = await runner.run(rows, { padToken: padTokenOf(model, tokenizer), batchSize })
+    const results = await runner.run(rows, {
+      padToken: padTokenOf(model, tokenizer),
+      batchSize,
+      ...(signal ? { signal } : {}),
+    })
     return joined(results.map(result => result.vectors!))
   }
 }

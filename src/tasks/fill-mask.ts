@@ -5,6 +5,7 @@ import { declare, type InputOf, option } from "../config/index.ts"
 import { HeedError, ValueError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import { EncoderRunner, largest, softmaxRow } from "./encoder.ts"
+import { readCall } from "./options.ts"
 import { encodeRows, padTokenOf, rowOptions } from "./rows.ts"
 import { listOf, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
@@ -63,7 +64,7 @@ function open(opened: Opened): FillMask {
 
   const answer = async (inputs: string | readonly string[], given: CallOptions = {}): Promise<unknown> => {
     const { list, single } = listOf(name, inputs)
-    const { topK, targets, batchSize, ...cutting } = options.parse(given)
+    const { topK, targets, batchSize, signal, ...cutting } = readCall(options, given)
     const allowed = targets ? targetIds(tokenizer, targets) : null
     const rows = encodeRows(name, tokenizer, list, cutting, runner.context)
     for (const [i, { ids }] of rows.entries())
@@ -72,7 +73,11 @@ function open(opened: Opened): FillMask {
           `fill-mask: expected ${mask} in the text, but there is none in ${JSON.stringify(list[i])}`,
           `write ${mask} where a word is to be found`,
         )
-    const results = await runner.run(rows, { padToken: padTokenOf(model, tokenizer), batchSize })
+    const results = await runner.run(rows, {
+      padToken: padTokenOf(model, tokenizer),
+      batchSize,
+      ...(signal ? { signal } : {}),
+    })
     const filled = rows.map(({ ids }, i) => {
       const { data, shape } = results[i]!.logits!
       const V = shape[1]!

@@ -6,6 +6,7 @@ import { type ImageSource, pictureProcessor, readImage } from "../media/index.ts
 import { compile, evaluateOn, read } from "../runtime/index.ts"
 import type { Tensor } from "../tensor/index.ts"
 import { largest, softmaxRow } from "./encoder.ts"
+import { readCall } from "./options.ts"
 import { labelsOf, listOf, type Opened, refuseModel, type Task } from "./task.ts"
 import type { Classification } from "./text-classification.ts"
 
@@ -38,9 +39,9 @@ function open(opened: Opened): ImageClassification {
 
   const answer = async (inputs: ImageSource | readonly ImageSource[], given: CallOptions = {}): Promise<unknown> => {
     const { list, single } = listOf(name, inputs)
-    const { topK } = options.parse(given)
-    const pixels = processor.process(await Promise.all(list.map(image => readImage(image))))
-    const logits = await forward(pixels)
+    const { topK, signal } = readCall(options, given)
+    const pixels = processor.process(await Promise.all(list.map(image => readImage(image, signal ? { signal } : {}))))
+    const logits = await forward.run([pixels], signal ? { signal } : {})
     const data = run.device ? (await evaluateOn(run.device, [logits]))[0]! : await read(logits)
     const N = logits.shape[1]!
     const classes = list.map((_, i) => {

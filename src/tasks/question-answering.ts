@@ -6,6 +6,7 @@ import { declare, type InputOf, option } from "../config/index.ts"
 import { HeedError } from "../tensor/index.ts"
 import type { Encoding } from "../text/index.ts"
 import { EncoderRunner, type RowValue } from "./encoder.ts"
+import { readCall } from "./options.ts"
 import { padTokenOf } from "./rows.ts"
 import { checkText, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
@@ -113,7 +114,10 @@ function open(opened: Opened): QuestionAnswering {
     const question = checkText(name, whole ? first.question : first, "a question")
     const context = checkText(name, whole ? first.context : second, "a context")
     const given = whole ? ((second as CallOptions | undefined) ?? {}) : third
-    const { topK, maxAnswerLen, maxSeqLen, docStride, handleImpossibleAnswer, batchSize } = options.parse(given)
+    const { topK, maxAnswerLen, maxSeqLen, docStride, handleImpossibleAnswer, batchSize, signal } = readCall(
+      options,
+      given,
+    )
     const maxLength = Math.min(maxSeqLen ?? 384, runner.context)
     const stride = docStride ?? Math.min(128, Math.floor(maxLength / 2))
     const asked = tokenizer.encode(question, { addSpecialTokens: false }).length
@@ -131,7 +135,11 @@ function open(opened: Opened): QuestionAnswering {
     // Longformer's question is global, as the original has it
     const rows =
       model.family === "longformer" ? windows.map(window => ({ ...window, globals: questionEnd(window) })) : windows
-    const results = await runner.run(rows, { padToken: padTokenOf(model, tokenizer), batchSize })
+    const results = await runner.run(rows, {
+      padToken: padTokenOf(model, tokenizer),
+      batchSize,
+      ...(signal ? { signal } : {}),
+    })
     const found = windows.map((window, i) => answersOf(context, window, results[i]!, maxAnswerLen, topK))
     const none = Math.min(...found.map(one => one.none))
     const all = distinct(found.flatMap(one => one.answers))

@@ -5,6 +5,7 @@ import { declare, type InputOf, option } from "../config/index.ts"
 import { poolings } from "../models/index.ts"
 import { vectorsOf } from "./feature-extraction.ts"
 import { cosine } from "./features.ts"
+import { readCall } from "./options.ts"
 import { rowOptions } from "./rows.ts"
 import { checkText, listOf, type Opened, type Task } from "./task.ts"
 
@@ -49,7 +50,7 @@ function open(opened: Opened): SentenceSimilarity {
     const source = checkText(name, whole ? first.source_sentence : first)
     const { list } = listOf(name, whole ? first.sentences : (second as string | readonly string[]))
     const given = whole ? (second as CallOptions) : third
-    const features = await vectors([source, ...list], options.parse(given))
+    const features = await vectors([source, ...list], readCall(options, given))
     return list.map((_, i) => cosine(features.row(0), features.row(i + 1)))
   }
   return answer as SentenceSimilarity

@@ -3,6 +3,7 @@
 import { z } from "zod"
 import { declare, type InputOf, option } from "../config/index.ts"
 import { EncoderRunner, largest, sigmoidRow, softmaxRow } from "./encoder.ts"
+import { readCall } from "./options.ts"
 import { encodeRows, padTokenOf, rowOptions, type TextInput } from "./rows.ts"
 import { labelsOf, listOf, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
@@ -63,10 +64,14 @@ function open(opened: Opened): TextClassification {
 
   const answer = async (inputs: TextInput | readonly TextInput[], given: CallOptions = {}): Promise<unknown> => {
     const { list, single } = listOf(name, inputs)
-    const { topK, functionToApply, batchSize, ...cutting } = options.parse(given)
+    const { topK, functionToApply, batchSize, signal, ...cutting } = readCall(options, given)
     const apply = functions[functionToApply ?? usual]
     const rows = encodeRows(name, tokenizer, list, cutting, runner.context)
-    const results = await runner.run(rows, { padToken: padTokenOf(model, tokenizer), batchSize })
+    const results = await runner.run(rows, {
+      padToken: padTokenOf(model, tokenizer),
+      batchSize,
+      ...(signal ? { signal } : {}),
+    })
     const classes = results.map(({ logits }) => {
       const scores = apply(logits!.data)
       return largest(scores, topK).map((i): Classification => ({ label: labels[i] ?? `LABEL_${i}`, score: scores[i]! }))

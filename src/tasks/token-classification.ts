@@ -5,6 +5,7 @@ import { z } from "zod"
 import { declare, type InputOf, option } from "../config/index.ts"
 import type { Encoding, Tokenizer } from "../text/index.ts"
 import { EncoderRunner, type RowValue, softmaxRow } from "./encoder.ts"
+import { readCall } from "./options.ts"
 import { encodeRows, padTokenOf, rowOptions } from "./rows.ts"
 import { labelsOf, listOf, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
@@ -152,9 +153,13 @@ function open(opened: Opened): TokenClassification {
 
   const answer = async (inputs: string | readonly string[], given: CallOptions = {}): Promise<unknown> => {
     const { list, single } = listOf(name, inputs)
-    const { aggregationStrategy: strategy, ignoreLabels, batchSize, ...cutting } = options.parse(given)
+    const { aggregationStrategy: strategy, ignoreLabels, batchSize, signal, ...cutting } = readCall(options, given)
     const rows = encodeRows(name, tokenizer, list, cutting, runner.context)
-    const results = await runner.run(rows, { padToken: padTokenOf(model, tokenizer), batchSize })
+    const results = await runner.run(rows, {
+      padToken: padTokenOf(model, tokenizer),
+      batchSize,
+      ...(signal ? { signal } : {}),
+    })
     const entities = list.map((text, i) => {
       const tokens = scoredTokens(text, tokenizer, rows[i]!, results[i]!.logits!)
       if (strategy === "none")

@@ -33,10 +33,10 @@ export function recognizeSpeech(opened: Opened): { recognize: Recognizer; sampli
         `automatic-speech-recognition: expected returnTimestamps true or false with whisper, but got ${options.returnTimestamps}`,
         "it says when pieces of speech begin and end: true",
       )
-    if (options.strideLengthS !== undefined)
-      throw new HeedError(
-        "automatic-speech-recognition: expected no strideLengthS with whisper, whose windows follow the times it writes",
-        "leave strideLengthS out",
+    if (2 * (options.strideLengthS ?? 0) * extractor.samplingRate >= samples)
+      throw new ValueError(
+        `automatic-speech-recognition: expected strideLengthS below half a window of ${samples / extractor.samplingRate} seconds, but got ${options.strideLengthS}`,
+        "lower strideLengthS",
       )
     if (sound.length === 0) throw new ValueError("automatic-speech-recognition: expected sound, but it has no samples")
     const language = await languageOf(writer, sound.subarray(0, samples), options)
@@ -151,7 +151,12 @@ async function longText(
     sound,
     tokens,
     (part, previous) => written(writer, part, request, options.conditionOnPrevious ? previous : []),
-    { samplingRate: extractor.samplingRate, samples, ...(generation.signal ? { signal: generation.signal } : {}) },
+    {
+      samplingRate: extractor.samplingRate,
+      samples,
+      ...(options.strideLengthS === undefined ? {} : { stride: options.strideLengthS }),
+      ...(generation.signal ? { signal: generation.signal } : {}),
+    },
   )
   for await (const segment of windows) segments.push(segment)
   const text = textOf(

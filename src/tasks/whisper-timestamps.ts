@@ -104,6 +104,8 @@ export interface WindowsOptions {
   readonly samplingRate: number
   /** Samples of one window. */
   readonly samples: number
+  /** Seconds at the end of a window, if more sound follows, in which no piece may end: it is left to the next window. Default 0. */
+  readonly stride?: number
   readonly signal?: AbortSignal
 }
 
@@ -112,7 +114,7 @@ export async function* longSegments(
   sound: Float32Array,
   tokens: WhisperTokens,
   write: WriteWindow,
-  { samplingRate, samples, signal }: WindowsOptions,
+  { samplingRate, samples, stride = 0, signal }: WindowsOptions,
 ): AsyncGenerator<WhisperSegment, void, void> {
   const previous: number[] = []
   // less than a tenth of a second at the end says nothing
@@ -120,11 +122,16 @@ export async function* longSegments(
   for (let at = 0; at < sound.length && (at === 0 || sound.length - at >= least); ) {
     signal?.throwIfAborted()
     const part = sound.subarray(at, at + samples)
-    const { segments, advance } = segmentsOf(await write(part, previous), tokens, {
-      offset: at / samplingRate,
+    const offset = at / samplingRate
+    let { segments, advance } = segmentsOf(await write(part, previous), tokens, {
+      offset,
       length: part.length / samplingRate,
     })
     const limit = (at + part.length) / samplingRate
+    const sure = segments.filter(({ end }) => end !== null && end <= limit - stride)
+    const last = sure.at(-1)?.end ?? offset
+    if (stride > 0 && at + part.length < sound.length && sure.length < segments.length && last > offset)
+      [segments, advance] = [sure, last - offset]
     for (const one of segments) {
       const bounded = { ...one, end: one.end === null ? limit : Math.min(one.end, limit) }
       previous.push(...one.ids)

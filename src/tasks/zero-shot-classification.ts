@@ -8,6 +8,7 @@ import { LanguageModel } from "../models/index.ts"
 import { HeedError, ValueError } from "../tensor/index.ts"
 import { continuationScores } from "./continuations.ts"
 import { EncoderRunner, softmaxRow } from "./encoder.ts"
+import { readCall } from "./options.ts"
 import { encodeRows, padTokenOf, rowOptions } from "./rows.ts"
 import { checkText, labelsOf, listOf, needTokenizer, type Opened, refuseModel, type Task } from "./task.ts"
 
@@ -47,7 +48,7 @@ export interface ZeroShotClassification {
 }
 
 type Judge = (texts: readonly string[], labels: readonly string[], given: Values) => Promise<number[][]>
-type Values = ReturnType<typeof options.parse>
+type Values = ReturnType<typeof options.parse> & { readonly signal?: AbortSignal }
 
 function filled(template: string, what: string, key: string): string {
   if (!template.includes("{}"))
@@ -69,12 +70,16 @@ function byInference(opened: Opened): Judge {
     )
   const other = contradicts >= 0 ? contradicts : entails === 0 ? classes.length - 1 : 0
   const runner = new EncoderRunner(model, { values: ({ logits }) => ({ logits: logits! }), perToken: false }, run)
-  return async (texts, labels, { hypothesisTemplate, multiLabel, batchSize, ...cutting }) => {
+  return async (texts, labels, { hypothesisTemplate, multiLabel, batchSize, signal, ...cutting }) => {
     const pairs = texts.flatMap(text =>
       labels.map(label => ({ text, textPair: filled(hypothesisTemplate, label, "hypothesisTemplate") })),
     )
     const rows = encodeRows(name, tokenizer, pairs, cutting, runner.context)
-    const results = await runner.run(rows, { padToken: padTokenOf(model, tokenizer), batchSize })
+    const results = await runner.run(rows, {
+      padToken: padTokenOf(model, tokenizer),
+      batchSize,
+      ...(signal ? { signal } : {}),
+    })
     return texts.map((_, t) => {
       const logits = labels.map((_, i) => results[t * labels.length + i]!.logits!.data)
       if (multiLabel || labels.length === 1) return logits.map(row => softmaxRow([row[other]!, row[entails]!])[1]!)
@@ -121,7 +126,7 @@ function open(opened: Opened): ZeroShotClassification {
     given: CallOptions = {},
   ): Promise<ZeroShot | ZeroShot[]> => {
     const { list, single } = listOf(name, inputs)
-    const values = options.parse(given)
+    const values = readCall(options, given)
     const wanted = labelList(labels ?? values.candidateLabels)
     const texts = list.map(text => checkText(name, text))
     const judged = await judge(texts, wanted, values)

@@ -68,6 +68,9 @@ describe("whisper", () => {
       [4, 6],
     ])
     expect((await recognize(sound, { language: "english" })).text).toBe("low high middle")
+    const usual = { chunk_length_s: 2, stride_length_s: 0.5, language: "english" }
+    expect((await recognize(sound, usual)).text).toBe("low high middle")
+    await expect(recognize(sound, { stride_length_s: 1 })).rejects.toThrow(/below half a window of 2 seconds/)
   })
 
   test("sound at another rate is brought to the model's", async () => {

@@ -52,6 +52,12 @@ describe("text-classification", () => {
     expect(sigmoid!.score).toBeCloseTo(1 / (1 + Math.exp(-logit!.score)), 6)
   })
 
+  test("a signal ends the call", async () => {
+    expect((await classify("a good day", { signal: new AbortController().signal })).length).toBe(1)
+    await expect(classify("a good day", { signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow(/enough/)
+    await expect(classify("a good day", { signal: 3 })).rejects.toThrow(/expected an AbortSignal/)
+  })
+
   test("says what is wrong with inputs and options", async () => {
     await expect(classify("  ")).rejects.toThrow(/expected a text, but it is empty/)
     await expect(classify([])).rejects.toThrow(/empty list/)

@@ -117,6 +117,15 @@ describe("longSegments", () => {
     ])
   })
 
+  test("what ends near the edge of a window is left to the next, if a stride is asked for", async () => {
+    seen.length = 0
+    const found: WhisperSegment[] = []
+    const windows = longSegments(sound, tokens, write, { samplingRate: 100, samples: 50, stride: 0.15 })
+    for await (const one of windows) found.push(one)
+    expect(found.map(({ ids }) => ids[0])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
+    expect(seen.map(([size]) => size)).toEqual([50, 50, 50, 33])
+  })
+
   test("an aborted signal ends it with its reason", async () => {
     const stop = new AbortController()
     const run = async () => {
