@@ -110,7 +110,7 @@ void ctc_loss_backward(const ctc_loss_backward_args& a, Context& context) {
   context.parallel(a.rows, [&](int64_t at, int thread) {
     ctc::Row row(a, context, thread, at, "ctc_loss_backward", 1 + a.frames);
     float* dx = a.dx.f32() + at * a.frames * a.classes;
-    std::memset(dx, 0, size_t(a.frames * a.classes) * 4);
+    if (a.frames > 0) std::memset(dx, 0, size_t(a.frames * a.classes) * 4);
     const float upstream = a.dloss.f32()[at];
     if (upstream == 0) return;
     float* emission = row.extra(0);

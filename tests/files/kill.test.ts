@@ -2,7 +2,7 @@
 // whole, nothing that was reported as saved is lost, and nothing is left lying about.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -44,6 +44,7 @@ function buildRoom(folder: string): string {
   )
   expect(result.stdout + result.stderr).toBe("")
   writeFileSync(join(folder, "package.json"), '{"type":"module"}')
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"))
   writeFileSync(join(folder, "writer.js"), program("./files/index.js"))
   return join(folder, "writer.js")
 }
