@@ -61,8 +61,9 @@ export interface ModelFamily<C = Readonly<Record<string, unknown>>, M extends Mo
   writeConfig(config: C): Record<string, unknown>
 }
 
-/** Layers are objects: a hostile configuration must not fill the memory with them. */
+/** Layers are objects, and tables of positions are as wide as the stream: a hostile configuration must not fill the memory with them. */
 const mostLayers = 10_000
+const mostWidth = 1_000_000
 const mostLabels = 1_000_000
 
 /** Defines a family. */
@@ -83,9 +84,11 @@ export function defineModel<O extends Options, M extends Model>(
 
   const checked = (input: unknown, source: string): Config => {
     const config = declaration.parse(input, source) as Config
-    const { layers } = config as { readonly layers?: unknown }
+    const { layers, width } = config as { readonly layers?: unknown; readonly width?: unknown }
     if (typeof layers === "number" && layers > mostLayers)
       throw new ValueError(`${source}: expected at most ${mostLayers} layers, but got ${layers}`)
+    if (typeof width === "number" && width > mostWidth)
+      throw new ValueError(`${source}: expected a width of at most ${mostWidth}, but got ${width}`)
     definition.check?.(config)
     return config
   }
