@@ -3,17 +3,8 @@
 
 import { LanguageModel } from "../models/language-model.ts"
 import type { KeyValueCache, Memory } from "../nn/index.ts"
-import { type CompiledFunction, compile, evaluateOn, read, scalar } from "../runtime/index.ts"
-import {
-  arange,
-  fromHost,
-  type HostArray,
-  maximum,
-  minimum,
-  readSlice,
-  ShapeError,
-  type Tensor,
-} from "../tensor/index.ts"
+import { type CompiledFunction, compile, readOn, scalar } from "../runtime/index.ts"
+import { arange, fromHost, maximum, minimum, readSlice, ShapeError, type Tensor } from "../tensor/index.ts"
 import type { CachingModel, WritingModel } from "./writing.ts"
 
 /** Where and how programs run. */
@@ -128,22 +119,6 @@ interface Advanced {
   readonly states?: Tensor
 }
 
-/** Runs `fn` with a model that drops nothing out. */
-export function inEvaluation<R>(model: WritingModel, fn: () => R): R {
-  const training = model.training
-  if (training) model.eval()
-  try {
-    return fn()
-  } finally {
-    if (training) model.train()
-  }
-}
-
-/** Copies tensors out from the device that was asked for. */
-export async function readOn(device: DecoderOptions["device"], tensor: Tensor): Promise<HostArray> {
-  return device ? (await evaluateOn(device, [tensor]))[0]! : read(tensor)
-}
-
 /** The stream of a decoder [B T D] at ids [B T]. */
 export function streamOf(
   model: CachingModel,
@@ -240,7 +215,7 @@ export class CachedDecoder implements Decoder {
     filled.set(ids)
     const { scores } = await this.#each.run([this.#arguments(filled, size, ids.length)], signal ? { signal } : {})
     this.#position += ids.length
-    const all = (await readOn(this.#device, scores)) as Float32Array
+    const all = (await readOn(this.#device, [scores]))[0] as Float32Array
     return all.subarray(0, (all.length / size) * ids.length)
   }
 
@@ -273,9 +248,9 @@ export class CachedDecoder implements Decoder {
   ): Promise<Reading> {
     const found = await this.#advance.run([this.#arguments(ids, size, count, rows)], signal ? { signal } : {})
     this.#position += count
-    const scores = (await readOn(this.#device, found.scores)) as Float32Array
+    const scores = (await readOn(this.#device, [found.scores]))[0] as Float32Array
     if (!found.states) return { scores, states: null }
-    const all = (await readOn(this.#device, found.states)) as Float32Array
+    const all = (await readOn(this.#device, [found.states]))[0] as Float32Array
     return { scores, states: firstColumns(all, this.batch, size, count) }
   }
 
@@ -301,7 +276,7 @@ export class CachedDecoder implements Decoder {
   /** Scores [B V] of what follows token `last` of ids [B T], which stand at offset, offset + 1, … */
   #record(advance: Advance): Advanced {
     const { model, batch } = this
-    return inEvaluation(model, () => {
+    return model.inEvaluation(() => {
       const hidden = this.#stream(advance)
       const logits = model.project(readSlice(hidden, advance.last, 1, 1)) // [B 1 V]
       const scores = logits.reshape([batch, logits.shape.at(-1)!]).cast("f32")
@@ -311,7 +286,7 @@ export class CachedDecoder implements Decoder {
 
   /** Scores [B T V] of what follows each of ids [B T]. */
   #recordEach(advance: Advance): Advanced {
-    return inEvaluation(this.model, () => ({ scores: this.model.project(this.#stream(advance)).cast("f32") }))
+    return this.model.inEvaluation(() => ({ scores: this.model.project(this.#stream(advance)).cast("f32") }))
   }
 }
 

@@ -5,7 +5,7 @@ import type { EncoderDecoder } from "../models/encoder-decoder.ts"
 import type { Model } from "../models/model.ts"
 import { type CompiledFunction, chosenDevice, compile } from "../runtime/index.ts"
 import { fromHost, gather, ShapeError, Tensor, ValueError } from "../tensor/index.ts"
-import { type Attended, type DecoderOptions, inEvaluation, powerFrom } from "./decoder.ts"
+import { type Attended, type DecoderOptions, powerFrom } from "./decoder.ts"
 
 /** Input of an encoder: ids of each prompt, or a tensor whose first axis counts prompts, with a mask where some of it is padding. */
 export type Source = readonly (readonly number[])[] | { readonly input: Tensor; readonly attentionMask?: Tensor }
@@ -56,7 +56,7 @@ export function forgetReaders(model: Model): void {
 }
 
 function record(model: EncoderDecoder, { input, attentionMask, rows }: Given): Attended {
-  return inEvaluation(model, () => {
+  return model.inEvaluation(() => {
     const { hidden, mask } = model.encode(input, attentionMask ? { attentionMask } : {})
     const pick = (x: Tensor): Tensor => gather(x, rows, 0)
     const memory = model.remember(hidden).map(({ k, v }) => ({ k: pick(k), v: pick(v) }))

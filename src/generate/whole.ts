@@ -1,19 +1,17 @@
 // Decoding without a cache: the whole text is read again for each token. For models that keep no keys and values, and to check those
 // that do.
 
-import { type CompiledFunction, compile, scalar } from "../runtime/index.ts"
+import { type CompiledFunction, compile, readOn, scalar } from "../runtime/index.ts"
 import { arange, fromHost, maximum, readSlice, ShapeError, type Tensor } from "../tensor/index.ts"
 import {
   type Attended,
   type Decoder,
   type DecoderOptions,
   type DecoderRequest,
-  inEvaluation,
   paddingOf,
   powerFrom,
   promptSizes,
   type Reading,
-  readOn,
   type StepOptions,
   streamOf,
 } from "./decoder.ts"
@@ -86,7 +84,7 @@ export class WholeDecoder implements Decoder {
     this.#rows[0]!.push(...ids)
     const given = this.#arguments()
     const { scores } = await this.#each.run([given], signal ? { signal } : {})
-    return columnsOf((await readOn(this.#device, scores)) as Float32Array, given.ids, from, ids.length)
+    return columnsOf((await readOn(this.#device, [scores]))[0] as Float32Array, given.ids, from, ids.length)
   }
 
   rewind(position: number): void {
@@ -117,9 +115,9 @@ export class WholeDecoder implements Decoder {
   async #read(from: number, signal: AbortSignal | undefined): Promise<Reading> {
     const given = this.#arguments()
     const found = await this.#last.run([given], signal ? { signal } : {})
-    const scores = (await readOn(this.#device, found.scores)) as Float32Array
+    const scores = (await readOn(this.#device, [found.scores]))[0] as Float32Array
     if (!found.states) return { scores, states: null }
-    const states = (await readOn(this.#device, found.states)) as Float32Array
+    const states = (await readOn(this.#device, [found.states]))[0] as Float32Array
     return { scores, states: columnsOf(states, given.ids, from, this.position - from) }
   }
 
@@ -137,7 +135,7 @@ export class WholeDecoder implements Decoder {
   }
 
   #recordLast(whole: Whole): Found {
-    return inEvaluation(this.model, () => {
+    return this.model.inEvaluation(() => {
       const { hidden, logits } = this.#look(whole)
       const last = logits(x => readSlice(x, whole.last, 1, 1)) // [B 1 V]
       const scores = last.reshape([this.batch, last.shape.at(-1)!]).cast("f32")
@@ -146,7 +144,7 @@ export class WholeDecoder implements Decoder {
   }
 
   #recordEach(whole: Whole): Found {
-    return inEvaluation(this.model, () => ({
+    return this.model.inEvaluation(() => ({
       scores: this.#look(whole)
         .logits(x => x)
         .cast("f32"),

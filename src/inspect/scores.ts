@@ -2,13 +2,10 @@
 
 import { languageModel } from "../models/language-model.ts"
 import type { Model } from "../models/model.ts"
-import { chosenDevice, evaluateOn, read } from "../runtime/index.ts"
-import { type HostArray, type Tensor, ValueError } from "../tensor/index.ts"
+import { read } from "../runtime/index.ts"
+import { ValueError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
-import { idsTensor, inEvaluation } from "./taps.ts"
-
-const readOne = async (tensor: Tensor): Promise<HostArray> =>
-  chosenDevice() === "reference" ? (await evaluateOn("reference", [tensor]))[0]! : read(tensor)
+import { idsTensor } from "./taps.ts"
 
 /** A token and its probability. */
 export interface TokenProbability {
@@ -25,8 +22,8 @@ export async function nextTokenProbabilities(
 ): Promise<TokenProbability[]> {
   if (!(Number.isInteger(k) && k >= 1))
     throw new ValueError(`nextTokenProbabilities: expected k of at least 1, but got ${k}`)
-  const chances = await readOne(
-    inEvaluation(model, () => {
+  const chances = await read(
+    model.inEvaluation(() => {
       const writer = languageModel("nextTokenProbabilities", model)
       const { hidden } = writer.forward(idsTensor(writer, ids))
       return writer.project(hidden.select(1, -1)).cast("f32").softmax(-1) // [1 V]
@@ -88,8 +85,8 @@ async function scoreTokens(
   start: number,
 ): Promise<ContinuationScore> {
   const ids = [...whole.subarray(start)]
-  const logs = await readOne(
-    inEvaluation(model, () => {
+  const logs = await read(
+    model.inEvaluation(() => {
       const writer = languageModel("scoreContinuations", model)
       const { hidden } = writer.forward(idsTensor(writer, whole))
       const asked = hidden.slice(1, start - 1, whole.length - 1) // [1 N D]

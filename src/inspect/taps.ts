@@ -47,17 +47,6 @@ export function idsTensor(model: Model, ids: ArrayLike<number>): Tensor {
   return fromHost(Int32Array.from(ids), [1, ids.length], "i32")
 }
 
-/** Runs `fn` with dropout off. */
-export function inEvaluation<R>(model: Model, fn: () => R): R {
-  if (!model.training) return fn()
-  model.eval()
-  try {
-    return fn()
-  } finally {
-    model.train()
-  }
-}
-
 /** Reads tensors together: what they share is computed once. */
 export async function readTogether(tensors: readonly Tensor[]): Promise<HostArray[]> {
   if (chosenDevice() === "reference") return evaluateOn("reference", tensors)
@@ -74,7 +63,7 @@ function answerOf(model: Model, ids: Tensor): Tensor {
 /** Names of everything that can be asked for, in the order it is computed. */
 export function tapsOf(model: Model, length = 1): string[] {
   const ids = idsTensor(model, new Int32Array(length))
-  return inEvaluation(model, () => tapNames([answerOf(model, ids)]))
+  return model.inEvaluation(() => tapNames([answerOf(model, ids)]))
 }
 
 /**
@@ -86,7 +75,7 @@ export async function runWithTaps(
   ids: ArrayLike<number>,
   names: readonly string[] | RegExp,
 ): Promise<TappedRun> {
-  const { outputs, taps } = inEvaluation(model, () => {
+  const { outputs, taps } = model.inEvaluation(() => {
     const logits = answerOf(model, idsTensor(model, ids))
     const all = tapNames([logits])
     const wanted = new Set(names instanceof RegExp ? all.filter(name => name.search(names) >= 0) : names)

@@ -69,6 +69,26 @@ export abstract class Module {
     return this.train(false)
   }
 
+  /** Runs `fn` in evaluation mode, and leaves the mode as it was. */
+  inEvaluation<R>(fn: () => R): R {
+    return this.#inMode(false, fn)
+  }
+
+  /** Runs `fn` in training mode, and leaves the mode as it was. */
+  inTraining<R>(fn: () => R): R {
+    return this.#inMode(true, fn)
+  }
+
+  #inMode<R>(training: boolean, fn: () => R): R {
+    const before = this.training
+    if (before !== training) this.train(training)
+    try {
+      return fn()
+    } finally {
+      if (before !== training) this.train(before)
+    }
+  }
+
   /** This module ("") and all modules inside it, by path; one that is used twice stands under its first path. */
   namedModules(): Map<string, Module> {
     const found = new Map<string, Module>()

@@ -86,6 +86,11 @@ export async function read(tensor: Tensor): Promise<HostArray> {
   return (await chosenEngine()).read(tensor, "fp32")
 }
 
+/** Copies out the elements of tensors that a function compiled for `device` gave; without one, for the chosen device. */
+export async function readOn(device: DeviceName | undefined, tensors: readonly Tensor[]): Promise<HostArray[]> {
+  return device ? evaluateOn(device, tensors) : Promise.all(tensors.map(read))
+}
+
 /** Copies out tensors' elements as computed on one device, whatever is chosen. */
 export async function evaluateOn(
   name: DeviceName,

@@ -1,7 +1,7 @@
 // Speech to letters by a model with CTC (Baevski et al. 2020, wav2vec 2.0): all at once, or in windows whose edges are heard twice.
 
 import { waveformExtractor } from "../media/index.ts"
-import { compile, evaluateOn, read } from "../runtime/index.ts"
+import { compile, readOn } from "../runtime/index.ts"
 import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import type { Recognizer, SpokenChunk } from "./automatic-speech-recognition.ts"
 import { bestClasses, type HeardWord, joinRuns, letterTable, wordsOf } from "./ctc-text.ts"
@@ -14,11 +14,11 @@ export function recognizeLetters(opened: Opened): { recognize: Recognizer; sampl
   const table = letterTable(Object.fromEntries(tokenizer.tokens.map((token, id) => [token, id])), tokenizerConfig)
   const extractor = waveformExtractor(preprocessor ?? {})
   const blank = model.config.padToken as number
-  const forward = compile((samples: Tensor) => model.eval().forward(samples).logits!, run)
+  const forward = compile((samples: Tensor) => model.inEvaluation(() => model.forward(samples).logits!), run)
 
   const classesOf = async (sound: Float32Array): Promise<Int32Array> => {
     const logits = await forward(extractor.extract([sound]).inputValues)
-    const data = run.device ? (await evaluateOn(run.device, [logits]))[0]! : await read(logits)
+    const [data] = await readOn(run.device, [logits])
     return bestClasses(data as Float32Array, logits.shape[2]!)
   }
 

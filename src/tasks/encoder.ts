@@ -2,7 +2,7 @@
 // one compiled program.
 
 import type { LongformerOptions, Model, ModelOutput } from "../models/index.ts"
-import { type CompiledFunction, compile, evaluateOn, read } from "../runtime/index.ts"
+import { type CompiledFunction, compile, readOn } from "../runtime/index.ts"
 import { fromHost, HeedError, type Tensor } from "../tensor/index.ts"
 import type { RunOptions } from "./task.ts"
 
@@ -55,7 +55,7 @@ export class EncoderRunner {
   readonly #run: RunOptions
 
   constructor(model: Model, reading: Reading, run: RunOptions = {}) {
-    this.#model = model.eval()
+    this.#model = model
     this.#reading = reading
     this.#run = run
   }
@@ -71,7 +71,7 @@ export class EncoderRunner {
           ...(types ? { tokenTypeIds: types } : {}),
           ...(globals ? { globalAttentionMask: globals, globalTokens } : {}),
         }
-        return this.#reading.values(this.#model.forward(ids, options), mask ?? null)
+        return this.#model.inEvaluation(() => this.#reading.values(this.#model.forward(ids, options), mask ?? null))
       },
       { ...(device ? { device } : {}), ...(precision ? { precision } : {}) },
     )
@@ -142,8 +142,7 @@ export class EncoderRunner {
     )
     const names = Object.keys(outputs)
     const tensors = names.map(name => outputs[name]!)
-    const { device } = this.#run
-    const data = device ? await evaluateOn(device, tensors) : await Promise.all(tensors.map(read))
+    const data = await readOn(this.#run.device, tensors)
     return rows.map((row, b) =>
       Object.fromEntries(names.map((name, i) => [name, this.#row(tensors[i]!, data[i] as Float32Array, b, row)])),
     )

@@ -3,7 +3,7 @@
 import { z } from "zod"
 import { declare, type InputOf, option } from "../config/index.ts"
 import { type ImageSource, pictureProcessor, readImage } from "../media/index.ts"
-import { compile, evaluateOn, read } from "../runtime/index.ts"
+import { compile, readOn } from "../runtime/index.ts"
 import type { Tensor } from "../tensor/index.ts"
 import { largest, softmaxRow } from "./encoder.ts"
 import { readCall } from "./options.ts"
@@ -35,14 +35,14 @@ function open(opened: Opened): ImageClassification {
     refuseModel(name, model, "a model that classifies pictures")
   const labels = labelsOf(model)
   const processor = pictureProcessor(preprocessor ?? {})
-  const forward = compile((pixels: Tensor) => model.eval().forward(pixels).logits!, run)
+  const forward = compile((pixels: Tensor) => model.inEvaluation(() => model.forward(pixels).logits!), run)
 
   const answer = async (inputs: ImageSource | readonly ImageSource[], given: CallOptions = {}): Promise<unknown> => {
     const { list, single } = listOf(name, inputs)
     const { topK, signal } = readCall(options, given)
     const pixels = processor.process(await Promise.all(list.map(image => readImage(image, signal ? { signal } : {}))))
     const logits = await forward.run([pixels], signal ? { signal } : {})
-    const data = run.device ? (await evaluateOn(run.device, [logits]))[0]! : await read(logits)
+    const [data] = await readOn(run.device, [logits])
     const N = logits.shape[1]!
     const classes = list.map((_, i) => {
       const scores = softmaxRow((data as Float32Array).subarray(i * N, (i + 1) * N))

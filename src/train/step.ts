@@ -31,17 +31,6 @@ function randomKeyOf(seed: number, microBatch: number): Tensor {
   return fromHost(Int32Array.of(seed | 0, microBatch | 0), [2], "i32")
 }
 
-/** Records in training mode with a random key, and leaves the model as it was. */
-function inTraining<R>(model: Module, key: Tensor, fn: () => R): R {
-  const before = model.training
-  model.train()
-  try {
-    return withRandom(key, fn)
-  } finally {
-    model.train(before)
-  }
-}
-
 /** Programs that train `optimizer.parameters` of a model. */
 export function trainingStep<M extends Module, B>(
   model: M,
@@ -58,7 +47,7 @@ export function trainingStep<M extends Module, B>(
 
   /** The share of this micro-batch in the update's loss, and its gradients added to those before. */
   const differentiate = (batch: Tensors, key: Tensor, weight: Tensor): { loss: Tensor; gradients: Tensor[] } => {
-    const loss = inTraining(model, key, () => objective.total(model, batch)).mul(weight)
+    const loss = model.inTraining(() => withRandom(key, () => objective.total(model, batch))).mul(weight)
     const gradients = grad(loss, parameters)
     return { loss, gradients: sums ? gradients.map((g, i) => g.add(sums[i]!)) : gradients }
   }
@@ -114,18 +103,9 @@ export function evaluation<M extends Module, B>(
   objective: Objective<M, B>,
   config: Pick<TrainingConfig, "precision">,
 ): Evaluation<B> {
-  const total = compile(
-    (batch: Tensors) => {
-      const before = model.training
-      model.eval()
-      try {
-        return objective.total(model, batch)
-      } finally {
-        model.train(before)
-      }
-    },
-    { precision: config.precision },
-  )
+  const total = compile((batch: Tensors) => model.inEvaluation(() => objective.total(model, batch)), {
+    precision: config.precision,
+  })
   return async (batches, signal) => {
     let [sum, terms] = [0, 0]
     for (const batch of batches) {

@@ -1,7 +1,7 @@
 // A model as transformers has it: a function of named inputs that gives named outputs, with generate() and save_pretrained().
 
 import { familyOf, type Model, saveModel } from "../../models/index.ts"
-import { type CompiledFunction, compile, evaluateOn, read } from "../../runtime/index.ts"
+import { type CompiledFunction, compile, readOn } from "../../runtime/index.ts"
 import { HeedError, type Tensor } from "../../tensor/index.ts"
 import { HostTensor } from "../host-tensor.ts"
 import type { FolderFile, Opened, RunOptions } from "../task.ts"
@@ -44,7 +44,9 @@ export function pretrainedModel<O>(what: string, opened: Opened, naming: Naming)
     if (known) return known
     const program = compile(
       ({ input, options }: Arguments) =>
-        publishedOutputs(model, model.eval().forward(input, { ...options, ...fixed, outputs: flags }), naming),
+        model.inEvaluation(() =>
+          publishedOutputs(model, model.forward(input, { ...options, ...fixed, outputs: flags }), naming),
+        ),
       run,
     )
     programs.set(key, program)
@@ -79,7 +81,7 @@ export function pretrainedModel<O>(what: string, opened: Opened, naming: Naming)
 /** Outputs as tensors of the host. */
 async function onHost(outputs: Published<Tensor>, { device }: RunOptions): Promise<Published<HostTensor>> {
   const tensors = [...new Set(leavesOf(outputs))]
-  const data = device ? await evaluateOn(device, tensors) : await Promise.all(tensors.map(read))
+  const data = await readOn(device, tensors)
   const known = new Map(
     tensors.map((x, i) => [
       x,
