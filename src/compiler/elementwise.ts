@@ -1,12 +1,14 @@
 // Code generation for the elementwise machine: a group of nodes becomes operands, instructions and registers
 // (kernels/table.ts, `pointwise` and `reduce`).
 
+import { HeedError } from "../tensor/errors.ts"
 import type { KernelCall, KernelChoice } from "../tensor/op.ts"
 import { constantOf, opcodeOf } from "../tensor/ops/pointwise.ts"
 import { type ReduceAttributes, reduceChoice } from "../tensor/ops/reduce.ts"
 import { formatShape, type Shape } from "../tensor/shape.ts"
 import { type DType, type Node, Tensor } from "../tensor/tensor.ts"
 import { type Group, isConstant } from "./fuse.ts"
+import { chooseKernel } from "./select.ts"
 
 interface Code {
   readonly inputs: readonly Tensor[]
@@ -99,13 +101,20 @@ export function collapse(
   return { shape: outShape, strides: out }
 }
 
-/** The kernel call of a group: `pointwise`, or `reduce` when a reduction takes it in. */
-export function elementwiseChoice(group: Group): { choice: KernelChoice; inputs: readonly Tensor[]; label: string } {
+/** How a group is computed. */
+export interface ElementwiseChoice {
+  readonly choice: KernelChoice
+  readonly inputs: readonly Tensor[]
+  readonly label: string
+}
+
+/** The kernel call of a group: `pointwise`, `reduce` when a reduction takes it in, or that of the product which runs it on what it gives. */
+export function elementwiseChoice(group: Group, kernels: ReadonlySet<string>): ElementwiseChoice {
   const code = generate(group)
   const shape = group.outputs[0]!.outputs[0]!.shape
   const names = group.members.filter(node => !isConstant(node)).map(node => node.op!.name)
   const label = `${names.join(" ") || "constant"} ${formatShape(shape)}`
-  const { reduction } = group
+  const { reduction, product } = group
   if (reduction) {
     const facts = reduction.attributes as unknown as ReduceAttributes
     const choice = reduceChoice(shape, facts, reduction.outputs[0]!.dtype, {
@@ -116,6 +125,7 @@ export function elementwiseChoice(group: Group): { choice: KernelChoice; inputs:
     })
     return { choice, inputs: code.inputs, label: `reduce(${label})` }
   }
+  if (product) return choiceAfter(product, code, label, kernels)
   const types: DType[] = [...code.inputs.map(t => t.dtype), ...group.outputs.map(node => node.outputs[0]!.dtype)]
   const choice: KernelChoice = {
     uses: ["pointwise"],
@@ -147,4 +157,36 @@ export function elementwiseChoice(group: Group): { choice: KernelChoice; inputs:
     },
   }
   return { choice, inputs: code.inputs, label }
+}
+
+/** The kernels of a product with a group's code on what they give. */
+function choiceAfter(product: Node, code: Code, label: string, kernels: ReadonlySet<string>): ElementwiseChoice {
+  const own = chooseKernel(product, kernels)
+  if (!own?.followedBy)
+    throw new HeedError(`fuse: expected kernels of ${product.op!.name} to run elementwise code, but they do not`)
+  const more = code.inputs.filter(t => t.node !== product)
+  const inputs = [...product.inputs, ...more]
+  const { shape, dtype } = product.outputs[0]!
+  const choice = own.followedBy((layouts, output) => {
+    const read = code.inputs.map(t => (t.node === product ? output : layouts[more.indexOf(t)]!))
+    const flat = collapse(
+      shape,
+      [...read, output].map(layout => layout.strides),
+    )
+    return {
+      operands: [
+        ...code.inputs.map(t =>
+          t.node === product ? { output: 0 } : { input: product.inputs.length + more.indexOf(t) },
+        ),
+        { output: 0 },
+      ],
+      types: [...code.inputs.map(t => t.dtype), dtype],
+      shape: flat.shape,
+      strides: flat.strides.flat(),
+      code: code.words,
+      constants: code.constants,
+      results: code.results,
+    }
+  })
+  return { choice, inputs, label: `${product.op!.name} then ${label}` }
 }

@@ -1,5 +1,6 @@
 // Pass: neighbouring elementwise nodes of one shape become a group that runs block by block in cache; an elementwise group
-// whose only use is a reduction runs inside it. Only the values somebody outside asks for are stored.
+// whose only use is a reduction runs inside it, one that is the only user of a product runs on parts of the product while they
+// are near. Only the values somebody outside asks for are stored.
 
 import { isComputed, reachable } from "../tensor/graph.ts"
 import { sameShape } from "../tensor/shape.ts"
@@ -11,6 +12,8 @@ export interface Group {
   readonly outputs: readonly Node[]
   /** The reduction that takes the only output in, if any. */
   readonly reduction: Node | null
+  /** The node whose kernel runs the group on what it gives, if any. */
+  readonly product: Node | null
 }
 
 const limits = { members: 40, inputs: 14, outputs: 6 }
@@ -59,10 +62,31 @@ export function* findGroups(roots: readonly Tensor[], fuse: boolean): Generator<
     const use = only && !asked.has(only) ? users.get(only) : undefined
     const absorbed =
       fuse && use?.length === 1 && use[0]!.op?.prologue && !storageTypes.includes(only!.outputs[0]!.dtype)
-    const group = { members, outputs, reduction: absorbed ? use[0]! : null }
+    const reduction = absorbed ? use[0]! : null
+    const product = fuse && only && !reduction ? productOf(set, only, users, asked) : null
+    const group = { members, outputs, reduction, product }
     for (const member of members) groups.set(member, group)
   }
   return groups
+}
+
+/** The last node that nobody else reads and that can run the group in its kernel, so that its value is never stored. */
+function productOf(
+  members: ReadonlySet<Node>,
+  only: Node,
+  users: ReadonlyMap<Node, readonly Node[]>,
+  asked: ReadonlySet<Node>,
+): Node | null {
+  const { shape, dtype } = only.outputs[0]!
+  let found: Node | null = null
+  for (const member of members)
+    for (const { node } of member.inputs) {
+      if (!node.op?.epilogue || members.has(node) || isComputed(node) || asked.has(node)) continue
+      const made = node.outputs[0]!
+      if (made.dtype !== "f32" || dtype !== "f32" || !sameShape(made.shape, shape)) continue
+      if (users.get(node)!.every(user => members.has(user)) && node.id > (found?.id ?? -1)) found = node
+    }
+  return found
 }
 
 /** A group that is still growing, and the first and last id of its members. */

@@ -93,7 +93,7 @@ export function lower(
     }
   }
   const addGroup = (group: Group): void => {
-    const { choice, inputs, label } = elementwiseChoice(group)
+    const { choice, inputs, label } = elementwiseChoice(group, kernels)
     if (group.reduction) addStep(label, choice, inputs, group.reduction)
     else {
       const read = inputs.map((t, i) => readable(choice, t, i))
@@ -128,7 +128,7 @@ export function lower(
   return { steps, buffers, place, copy }
 }
 
-/** A node of its own, or a group with the reduction that takes it in. */
+/** A node of its own, or a group with the product it follows and the reduction that takes it in. */
 interface Unit {
   readonly nodes: readonly Node[]
   readonly group: Group | null
@@ -139,7 +139,8 @@ interface Unit {
 function inOrder(nodes: readonly Node[], groups: ReadonlyMap<Node, Group>): Unit[] {
   const units = new Map<number, Unit>()
   for (const group of new Set(groups.values())) {
-    const members = group.reduction ? [...group.members, group.reduction] : group.members
+    const around = [group.product ?? [], group.members, group.reduction ?? []]
+    const members = around.flat()
     const unit = { nodes: members, group, done: false }
     for (const node of members) units.set(node.id, unit)
   }

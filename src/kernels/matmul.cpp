@@ -78,10 +78,8 @@ inline void multiply_nothing(const Problem& p, const Batch& batch) {
   }
 }
 
-}  // namespace product
-
-void matmul(const matmul_args& a, Context& context) {
-  using namespace product;
+// The product a call describes, without its batch.
+template <class Arguments> inline Problem problem_of(const Arguments& a) {
   Problem p{a.m, a.n, a.k, {a.a.pointer, a.aType, a.aRow, a.aColumn}, {a.b.pointer, a.bType, a.bColumn, a.bRow}, {}};
   p.finish.alpha = float(a.alpha);
   p.finish.bias = a.bias.f32();
@@ -89,6 +87,14 @@ void matmul(const matmul_args& a, Context& context) {
   p.finish.c_row = a.cRow;
   p.finish.c_type = a.cType;
   p.finish.accumulate = a.accumulate != 0;
+  return p;
+}
+
+}  // namespace product
+
+void matmul(const matmul_args& a, Context& context) {
+  using namespace product;
+  Problem p = problem_of(a);
   Batch batch;
   const int64_t axes = a.batch.size;
   for (int64_t i = 0; i < axes; i++) {
@@ -128,6 +134,22 @@ void matmul(const matmul_args& a, Context& context) {
     if (a.compute == 1) return multiply_batch<Half>(p, batch, context);
   }
   multiply_batch<Single>(p, batch, context);
+}
+
+void matmul_then(const matmul_then_args& a, Context& context) {
+  using namespace product;
+  Problem p = problem_of(a);
+  if (p.m == 0 || p.n == 0) return;
+  const bool half = a.compute == 1;
+  const machine::Source source = {a.operands, a.types, a.strides, a.code, a.constants, a.shape.data, a.shape.size, a.results.data, 1};
+  machine::Code code;
+  if (!machine::link(code, context, "matmul_then", source, 1, p.k > 0 ? words_of(p, half) * 4 : 0)) return;
+  if (p.k == 0) {
+    multiply_nothing(p, Batch{});
+    return machine::run_all(code, context);
+  }
+  p.then = &code;
+  multiply(p, half, context, static_cast<float*>(code.extra));
 }
 
 }  // namespace HEED_TIER

@@ -248,10 +248,17 @@ template <int R, int V> __attribute__((always_inline)) inline void finish_tile(c
 }
 #endif
 
+// Memory that will be wanted soon: a tile fetches some of it into the second-level cache, `pace` bytes further on every four steps.
+struct Ahead {
+  const char* from;
+  int64_t pace;
+};
+constexpr int ahead_bytes = tile_columns * 4;        // fetched every four steps: whole lines
+constexpr int64_t tiles_to_fetch = 4;                // as many tiles as fetch a panel of B
+
 // steps: words of k; a: [steps tile_rows], b: [steps tile_columns] words; R rows and `columns` <= V · lanes columns of C are written.
-// ahead: memory that will be wanted soon; as much as a row of fp32 A has is fetched into the second-level cache meanwhile.
 template <class Product, int R, int V>
-__attribute__((noinline)) void tile(int64_t steps, const float* a, const float* b, const Finish& f, int64_t columns, const char* ahead) {
+__attribute__((noinline)) void tile(int64_t steps, const float* a, const float* b, const Finish& f, int64_t columns, Ahead ahead) {
   Lanes sum[R][V];
   HEED_UNROLL for (int r = 0; r < R; r++) {
     HEED_UNROLL for (int v = 0; v < V; v++) sum[r][v] = Lanes{};
@@ -271,8 +278,8 @@ __attribute__((noinline)) void tile(int64_t steps, const float* a, const float* 
   };
 #if defined(__x86_64__)
   for (; steps >= 4; steps -= 4) {
-    __builtin_prefetch(ahead, 0, 2);
-    ahead += 16 * Product::depth;
+    HEED_UNROLL for (int line = 0; line < ahead_bytes; line += 64) __builtin_prefetch(ahead.from + line, 0, 2);
+    ahead.from += ahead.pace;
     HEED_UNROLL for (int s = 0; s < 4; s++) step();
   }
 #else
@@ -287,7 +294,7 @@ __attribute__((noinline)) void tile(int64_t steps, const float* a, const float* 
   finish_tile<R, V>(sum, f, columns);
 }
 
-using TileFunction = void (*)(int64_t, const float*, const float*, const Finish&, int64_t, const char*);
+using TileFunction = void (*)(int64_t, const float*, const float*, const Finish&, int64_t, Ahead);
 
 template <class Product, int V, int... R> inline TileFunction choose_tile(int rows, std::integer_sequence<int, R...>) {
   static constexpr TileFunction functions[] = {tile<Product, R + 1, V>...};

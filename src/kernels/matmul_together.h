@@ -1,6 +1,7 @@
 // One product on all threads: B is packed once into shared panels, each chunk of C packs its own rows of A, and a register tile
 // streams both (the scheme of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
 #pragma once
+#include "machine_link.h"
 #include "matmul_pack.h"
 #include "matmul_short.h"
 #include "matmul_tile.h"
@@ -10,8 +11,8 @@ namespace heed {
 namespace HEED_TIER {
 namespace product {
 
-constexpr int64_t steps_at_once = lanes == 16 ? 768 : 256;     // words of k that are summed in registers
-constexpr int64_t panels_at_once = lanes == 16 ? 8 : 12;       // A panels that wait in the second-level cache
+constexpr int64_t steps_at_once = lanes >= 8 ? 768 : 256;     // words of k that are summed in registers
+constexpr int64_t panels_at_once = lanes >= 8 ? 8 : 12;       // A panels that wait in the second-level cache
 constexpr int64_t shared_words = int64_t(1) << 22;             // packed B: at most about 16 MiB at a time
 
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -22,8 +23,11 @@ inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 struct Problem {
   int64_t m, n, k;
   Source a, b;
-  Finish finish;  // at C's corner; bias at column 0
+  Finish finish;                        // at C's corner; bias at column 0
+  const machine::Code* then = nullptr;  // elementwise code that runs on finished parts of C, which is row-major
+  int64_t then_lane = 0;                // its lane of C's corner
 };
+constexpr int64_t then_columns = 256;  // a part of C that is still near when the code runs on it
 
 // How k is cut: `parts` blocks of `depth` numbers (the last may be shorter).
 struct Depth {
@@ -83,12 +87,13 @@ inline size_t block_words(const Problem& p, const Depth& d, int64_t panels, int6
 // already, else null; scratch: block_words.
 template <class Product>
 inline void multiply_block(const Problem& p, const Depth& d, const float* packed, const float* rows, int64_t row_from, int64_t row_to,
-                           int64_t column_from, int64_t column_to, int64_t next_row, float* scratch) {
+                           int64_t column_from, int64_t column_to, int64_t next_row, float* scratch, machine::Registers* then) {
   const int64_t row_panels = ceil_div(p.m, tile_rows), column_panels = ceil_div(p.n, tile_columns);
   const int64_t first_column = column_from * tile_columns, panel = tile_rows * d.steps;
   const int64_t width = least(column_to * tile_columns, p.n) - first_column;
   const int64_t pieces = most(1, ceil_div(row_to - row_from, panels_at_once));
   const bool partial = p.finish.c_type != F32 && d.parts > 1;  // sums between parts of k stay fp32
+  constexpr int64_t then_panels = then_columns / tile_columns;
   float* sums = scratch + least(row_to - row_from, panels_at_once) * panel + lanes;
   for (int64_t piece = 0; piece < pieces; piece++) {
     const int64_t from = row_from + (row_to - row_from) * piece / pieces, to = row_from + (row_to - row_from) * (piece + 1) / pieces;
@@ -98,7 +103,7 @@ inline void multiply_block(const Problem& p, const Depth& d, const float* packed
       if (!rows)
         pack_panels<Product, tile_rows>(scratch, panel, p.a.from(from * tile_rows, k_from), least(to * tile_rows, p.m) - from * tile_rows, k);
       const bool first = part == 0, last = part == d.parts - 1;
-      // The rows of A that are packed next: each tile fetches one, so that packing finds them near.
+      // The rows of A that are packed next: tiles that need not fetch the next panel of B fetch one each, so that packing finds them near.
       const int64_t next_from = !last ? from : piece < pieces - 1 ? to : next_row, next_k = last ? 0 : k_from + d.depth;
       const int64_t wanted = rows || p.a.k_stride != 1 ? 0 : least(p.m - next_from * tile_rows, (to - from) * tile_rows);
       for (int64_t j = column_from; j < column_to; j++) {
@@ -124,9 +129,17 @@ inline void multiply_block(const Problem& p, const Depth& d, const float* packed
             f.accumulate = f.accumulate || !first;
           }
           const int64_t tile = (j - column_from) * (to - from) + i - from;
-          const char* ahead = reinterpret_cast<const char*>(a + (i - from) * panel);
-          if (tile < wanted) ahead = static_cast<const char*>(p.a.from(next_from * tile_rows + tile, next_k).data);
+          Ahead ahead{reinterpret_cast<const char*>(b), 0};
+          if (i - from < tiles_to_fetch) {
+            ahead = {reinterpret_cast<const char*>(b + d.steps * tile_columns) + (i - from) * steps * tile_columns, ahead_bytes};
+          } else if (tile < wanted) {
+            ahead = {static_cast<const char*>(p.a.from(next_from * tile_rows + tile, next_k).data), 16 * Product::depth};
+          }
           tile_for<Product>(height, columns)(steps, a + (i - from) * panel, b, f, columns, ahead);
+        }
+        if (then && last && ((j + 1 - column_from) % then_panels == 0 || j + 1 == column_to)) {
+          const int64_t begin = (j - (j - column_from) % then_panels) * tile_columns, end = least((j + 1) * tile_columns, p.n);
+          for (int64_t i = from * tile_rows; i < least(to * tile_rows, p.m); i++) then->run(p.then_lane + i * p.finish.c_row + begin, end - begin);
         }
       }
     }
@@ -151,7 +164,7 @@ template <class Product> inline void multiply_alone(const Problem& p, float* scr
   for (int64_t part = 0; part < d.parts; part++)
     pack_some<Product, tile_columns>(p.b, p.n, p.k, d, part, 0, panels, 0, d.steps, scratch);
   const int64_t row_panels = ceil_div(p.m, tile_rows);
-  multiply_block<Product>(p, d, scratch, nullptr, 0, row_panels, 0, panels, row_panels, scratch + packed_words(d, p.n));
+  multiply_block<Product>(p, d, scratch, nullptr, 0, row_panels, 0, panels, row_panels, scratch + packed_words(d, p.n), nullptr);
 }
 
 // How a product is cut for all threads; everything follows from sizes.
@@ -206,6 +219,7 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
     p.b = whole.b.from(column, 0);
     p.finish.c = static_cast<char*>(whole.finish.c) + column * element_bytes(whole.finish.c_type);
     if (p.finish.bias) p.finish.bias += column;
+    p.then_lane += column;
     const Packing<Product, tile_columns> packing(p.b, p.n, p.k, d, packed);
     const int64_t row_chunks = rows && column == 0 ? rows_packing.chunks() : 0;
     context.parallel(row_chunks + packing.chunks(), [&](int64_t chunk, int) {
@@ -218,16 +232,22 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
       const int64_t row_from = row_panels * i / plan.row_parts, row_to = row_panels * (i + 1) / plan.row_parts;
       const int64_t column_from = column_panels * j / plan.column_parts, column_to = column_panels * (j + 1) / plan.column_parts;
       const size_t words = block_words(p, d, row_to - row_from, (column_to - column_from) * tile_columns);
-      float* scratch = static_cast<float*>(context.scratch(thread, words * 4));
       // Chunks are claimed in turn: a guess that only moves memory nearer.
       const int64_t next_row = row_panels * least(i + context.threads(), plan.row_parts) / plan.row_parts;
-      multiply_block<Product>(p, d, packed, rows, row_from, row_to, column_from, column_to, next_row, scratch);
+      const auto run = [&](float* scratch, machine::Registers* then) {
+        multiply_block<Product>(p, d, packed, rows, row_from, row_to, column_from, column_to, next_row, scratch, then);
+      };
+      if (!p.then) return run(static_cast<float*>(context.scratch(thread, words * 4)), nullptr);
+      const size_t own = (p.then->scratch + 63) & ~size_t(63);
+      char* scratch = static_cast<char*>(context.scratch(thread, own + words * 4));
+      machine::Registers registers(*p.then, scratch);
+      run(reinterpret_cast<float*>(scratch + own), &registers);
     });
   }
 }
 
-// The product on all threads. shared: together_words of shared memory.
-template <class Product> inline void multiply_together(const Problem& p, Context& context, float* shared) {
+// A product of few rows or little work on all threads; false for other ones.
+template <class Product> inline bool multiply_little(const Problem& p, Context& context, float* shared) {
   if (has_short_path(p.m, p.n, p.k, p.b)) {
     pack_short<Product>(shared, p.m, p.k, p.a);
     const ShortRows rows{shared, short_row<Product>(p.k), p.m, p.n, p.k, p.b, p.finish};
@@ -235,7 +255,7 @@ template <class Product> inline void multiply_together(const Problem& p, Context
     context.parallel(ceil_div(p.n, columns), [&](int64_t chunk, int) {
       multiply_short<Product>(rows, chunk * columns, least((chunk + 1) * columns, p.n));
     });
-    return;
+    return true;
   }
   if (has_few_rows_path(p.m, p.b)) {
     const FewRows rows = few_rows_of(p.m, p.n, p.k, p.a, p.b, p.finish, shared);
@@ -250,19 +270,28 @@ template <class Product> inline void multiply_together(const Problem& p, Context
           finish_one(p.finish, i, j, sum);
         }
       }
-      return;
+      return true;
     }
     const int64_t columns = few_rows_chunk(p.n, p.k, p.b);
     context.parallel(ceil_div(p.n, columns), [&](int64_t chunk, int thread) {
       float* sums = static_cast<float*>(context.scratch(thread, few_rows_scratch(p.m, p.b)));
       multiply_few_rows(rows, chunk * columns, least((chunk + 1) * columns, p.n), sums);
     });
-    return;
+    return true;
   }
   if (p.m * p.n * p.k <= alone_work) {
     context.parallel(1, [&](int64_t, int thread) {
       multiply_alone<Product>(p, static_cast<float*>(context.scratch(thread, alone_words<Product>(p) * 4)));
     });
+    return true;
+  }
+  return false;
+}
+
+// The product on all threads. shared: together_words of shared memory.
+template <class Product> inline void multiply_together(const Problem& p, Context& context, float* shared) {
+  if (multiply_little<Product>(p, context, shared)) {
+    if (p.then) machine::run_all(*p.then, context);
     return;
   }
   const int64_t longest = longest_k<Product>(p);
@@ -271,6 +300,7 @@ template <class Product> inline void multiply_together(const Problem& p, Context
     pass.k = least(longest, p.k - from);
     pass.a = p.a.from(0, from);
     pass.b = p.b.from(0, from);
+    if (from + pass.k < p.k) pass.then = nullptr;
     if (from > 0) {
       pass.finish.accumulate = true;
       pass.finish.bias = nullptr;

@@ -73,6 +73,35 @@ const kernelTable = {
     accumulate: "int",
     compute: "int",
   },
+  // matmul of one batch into row-major C, then elementwise code as in pointwise over C's elements, part by part while they are near. C is
+  // the last operand, which is written, and may be among the others; those have adjacent or repeated elements along rows.
+  matmul_then: {
+    a: "in",
+    b: "in",
+    bias: "in?",
+    c: "out",
+    aType: "int",
+    bType: "int",
+    cType: "int",
+    m: "int",
+    n: "int",
+    k: "int",
+    aRow: "int",
+    aColumn: "int",
+    bRow: "int",
+    bColumn: "int",
+    cRow: "int",
+    alpha: "float",
+    accumulate: "int",
+    compute: "int",
+    operands: "buffers",
+    types: "ints",
+    shape: "ints",
+    strides: "ints",
+    code: "ints",
+    constants: "floats",
+    results: "ints",
+  },
   // z = softmax(mask(cap(scale · q kᵀ) + bias)) v, streaming over keys. q [B H T K], k [B G S K], v [B G S V]; strides in elements for
   // (batch, head, position), the last axis adjacent. bias: f32, mask: bool (1 = may be seen), each with 4 strides (0 = broadcast).
   // lengths: i32 [B], keys from there on are hidden. offset: i32 scalar, absolute position of query 0 (absent: S - T).

@@ -44,6 +44,8 @@ export interface KernelChoice {
   readonly inPlace?: readonly (readonly [input: number, output: number])[]
   /** Where each input lies inside output 0 when that is all the node does: such inputs may be computed right there. */
   readonly parts?: (output: Layout) => readonly Layout[]
+  /** The same followed by elementwise code that reads and writes output 0; `more` are the code's other inputs, numbered after the node's own. */
+  readonly followedBy?: (code: (more: readonly Layout[], output: Layout) => KernelFields) => KernelChoice
   /** The calls; `placed[i]` is true where input i already lies at its part of output 0. */
   readonly calls: (
     inputs: readonly Layout[],
@@ -84,6 +86,8 @@ export interface OpRecord<A> {
   readonly simplify?: (inputs: readonly Tensor[], attributes: A) => Tensor | null
   /** true: elementwise producers of input 0 may run inside this operation's kernel; see compiler/fuse.ts. */
   readonly prologue?: boolean
+  /** true: elementwise users of output 0 may run inside this operation's kernel, which then gives their value; see compiler/fuse.ts. */
+  readonly epilogue?: boolean
   /** A sum of products whose inputs may be rounded to a shorter type: the attribute `compute` says "f32" or "bf16". */
   readonly contraction?: boolean
   /** Names of labelled values inside `compose`. */

@@ -62,6 +62,34 @@ struct matmul_args {
   int64_t compute;
 };
 
+struct matmul_then_args {
+  Buffer a;
+  Buffer b;
+  Buffer bias;
+  Buffer c;
+  int64_t aType;
+  int64_t bType;
+  int64_t cType;
+  int64_t m;
+  int64_t n;
+  int64_t k;
+  int64_t aRow;
+  int64_t aColumn;
+  int64_t bRow;
+  int64_t bColumn;
+  int64_t cRow;
+  double alpha;
+  int64_t accumulate;
+  int64_t compute;
+  List<Buffer> operands;
+  List<int64_t> types;
+  List<int64_t> shape;
+  List<int64_t> strides;
+  List<int64_t> code;
+  List<double> constants;
+  List<int64_t> results;
+};
+
 struct attention_args {
   Buffer q;
   Buffer k;
@@ -418,6 +446,7 @@ inline constexpr Signature signatures[] = {
     {"reduce", "BNNNFnbnnnnn"},
     {"copy", "bbnNNN"},
     {"matmul", "bbobnnnnnnnnnnnNNfnn"},
+    {"matmul_then", "bbobnnnnnnnnnnnfnnBNNNNFN"},
     {"attention", "bbboooooobbnnnnnnnnnNNNNNNffnnnnnnnnnnNfnn"},
     {"attention_backward", "bbboooooobbbbbbnnnnnnnNNNNNNNNNNffnnnnnnnnnnNfnn"},
     {"layer_norm", "boobbbnnf"},
@@ -444,7 +473,7 @@ inline constexpr Signature signatures[] = {
     {"ctc_loss_backward", "bbbbbbnnnnn"},
 };
 
-inline constexpr int64_t kernel_count = 28;
+inline constexpr int64_t kernel_count = 29;
 
 // The whole table in one text: a device compares it with its own, so that no build runs programs meant for another.
 inline constexpr const char* table_text =
@@ -452,6 +481,7 @@ inline constexpr const char* table_text =
     "reduce BNNNFnbnnnnn\n"
     "copy bbnNNN\n"
     "matmul bbobnnnnnnnnnnnNNfnn\n"
+    "matmul_then bbobnnnnnnnnnnnfnnBNNNNFN\n"
     "attention bbboooooobbnnnnnnnnnNNNNNNffnnnnnnnnnnNfnn\n"
     "attention_backward bbboooooobbbbbbnnnnnnnNNNNNNNNNNffnnnnnnnnnnNfnn\n"
     "layer_norm boobbbnnf\n"
@@ -484,6 +514,7 @@ inline constexpr const char* table_text =
   X(reduce) \
   X(copy) \
   X(matmul) \
+  X(matmul_then) \
   X(attention) \
   X(attention_backward) \
   X(layer_norm) \

@@ -2,7 +2,7 @@
 
 import { checkTensors } from "../arguments.ts"
 import { ShapeError, TypeMismatchError } from "../errors.ts"
-import { applyOne, type KernelCall, type OpRecord } from "../op.ts"
+import { applyOne, type KernelCall, type KernelChoice, type OpRecord } from "../op.ts"
 import {
   broadcastLayout,
   broadcastShapes,
@@ -100,6 +100,35 @@ export function matmulCall(
 }
 
 const columnsAdjacent = (_: number, layout: Layout): boolean => layout.strides.at(-1) === 1
+const rowsAdjacent = (layout: Layout): boolean =>
+  isContiguous(layout) || (layout.shape.at(-1)! > 1 && layout.strides.at(-1)! >= 0 && layout.strides.at(-1)! <= 1)
+
+/** A product of `count` inputs and, on request, elementwise code on what it gives: inside the kernel where that is one matrix. */
+function productChoice(
+  count: number,
+  accepts: (input: number, layout: Layout) => boolean,
+  call: (inputs: readonly Layout[], output: Layout) => KernelCall,
+): KernelChoice {
+  return {
+    uses: ["matmul"],
+    accepts,
+    writes: columnsAdjacent,
+    calls: (inputs, [c]) => [call(inputs, c!)],
+    followedBy: code => ({
+      uses: ["matmul", "matmul_then", "pointwise"],
+      accepts: (i, layout) => (i < count ? accepts(i, layout) : rowsAdjacent(layout)),
+      writes: columnsAdjacent,
+      calls: (inputs, [c]) => {
+        const product = call(inputs.slice(0, count), c!)
+        const elementwise = code(inputs.slice(count), c!)
+        const { batch, batchStrides: _, ...matrices } = product.fields
+        return (batch as readonly number[]).length === 0 && isContiguous(c!)
+          ? [{ name: "matmul_then", fields: { ...matrices, ...elementwise } }]
+          : [product, { name: "pointwise", fields: { ...elementwise, outputs: 1 } }]
+      },
+    }),
+  }
+}
 
 /** dA = G Bᵀ and dB = Aᵀ G, summed over what was broadcast. */
 function matmulGradients(
@@ -138,13 +167,14 @@ function matmulShape(name: string, a: Tensor, b: Tensor): Signature {
 const matmulRecord: OpRecord<MatmulAttributes> = {
   name: "matmul",
   contraction: true,
+  epilogue: true,
   shape: ([a, b]) => matmulShape("matmul", a!, b!),
-  kernel: ([a, b], { compute }, [c]) => ({
-    uses: ["matmul"],
-    accepts: () => true,
-    writes: columnsAdjacent,
-    calls: ([x, y], [z]) => [matmulCall([x!, y!, z!], [a!.dtype, b!.dtype, c!.dtype], compute)],
-  }),
+  kernel: ([a, b], { compute }, [c]) =>
+    productChoice(
+      2,
+      () => true,
+      ([x, y], z) => matmulCall([x!, y!, z], [a!.dtype, b!.dtype, c!.dtype], compute),
+    ),
   loop: ([a, b], [out]) => {
     const [m, k, n] = [a!.shape.at(-2)!, a!.shape.at(-1)!, b!.shape.at(-1)!]
     const lead = out!.shape.slice(0, -2)
@@ -208,6 +238,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
 const linearRecord: OpRecord<MatmulAttributes> = {
   name: "linear",
   contraction: true,
+  epilogue: true,
   shape: ([x, w, bias]) => {
     if (w!.rank !== 2 || x!.rank < 1 || x!.shape.at(-1) !== w!.shape[1])
       throw new ShapeError(
@@ -226,19 +257,18 @@ const linearRecord: OpRecord<MatmulAttributes> = {
   kernel: ([x, w, bias], { compute }, [y]) =>
     x!.shape.length < 2
       ? null
-      : {
-          uses: ["matmul"],
-          accepts: (i, layout) => i < 2 || isContiguous(layout),
-          writes: columnsAdjacent,
-          calls: ([a, b], [c]) => {
+      : productChoice(
+          bias ? 3 : 2,
+          (i, layout) => i < 2 || isContiguous(layout),
+          ([a, b], c) => {
             const turned: Layout = {
               shape: [b!.shape[1]!, b!.shape[0]!],
               strides: [b!.strides[1]!, b!.strides[0]!],
               offset: b!.offset,
             }
-            return [matmulCall([a!, turned, c!], [x!.dtype, w!.dtype, y!.dtype], compute, bias !== undefined)]
+            return matmulCall([a!, turned, c], [x!.dtype, w!.dtype, y!.dtype], compute, bias !== undefined)
           },
-        },
+        ),
   grad: ([g], [x, w, bias], _, { compute }, needed) => {
     const rows = (t: Tensor): Tensor => reshape(t, [-1, t.shape.at(-1)!])
     const product = (a: Tensor, b: Tensor): Tensor => applyOne(matmulRecord, [a, b], { compute })
