@@ -1,7 +1,7 @@
 // Reading inner values of a model: asking for a tap opens the formula that holds it, so nothing is written twice.
 
 import type { Model } from "../models/model.ts"
-import { chosenDevice, evaluate, evaluateOn, read } from "../runtime/index.ts"
+import { readOn } from "../runtime/index.ts"
 import {
   collectTaps,
   type DType,
@@ -47,13 +47,6 @@ export function idsTensor(model: Model, ids: ArrayLike<number>): Tensor {
   return fromHost(Int32Array.from(ids), [1, ids.length], "i32")
 }
 
-/** Reads tensors together: what they share is computed once. */
-export async function readTogether(tensors: readonly Tensor[]): Promise<HostArray[]> {
-  if (chosenDevice() === "reference") return evaluateOn("reference", tensors)
-  await evaluate(...tensors)
-  return Promise.all(tensors.map(read))
-}
-
 /** Logits, or the last hidden states of a model without a head. */
 function answerOf(model: Model, ids: Tensor): Tensor {
   const { logits, hidden } = model.forward(ids)
@@ -88,7 +81,7 @@ export async function runWithTaps(
     return collectTaps([logits], name => wanted.has(name))
   })
   const tensors = [outputs[0]!, ...taps.values()]
-  const data = await readTogether(tensors)
+  const data = await readOn(undefined, tensors)
   const values = tensors.map(({ shape, dtype }, i): TapValue => ({ shape, dtype, data: data[i]! }))
   return { logits: values[0]!, taps: new Map([...taps.keys()].map((name, i) => [name, values[i + 1]!])) }
 }

@@ -218,15 +218,34 @@ export class Engine {
     for (const tensor of tensors) if (isComputed(tensor.node)) dropHistory(tensor.node)
   }
 
+  /** Copies tensors' elements out, computed together where they are not there yet: what they share is computed once. */
+  async readAll(tensors: readonly Tensor[], precision: Precision): Promise<HostArray[]> {
+    const wanted = tensors.map(t => t.current())
+    const hostOf = ({ node, index }: Tensor) => {
+      const value = node.values[index]
+      return value?.host && !value.residence ? value.host : null
+    }
+    const storages = await this.compute(
+      wanted.filter(t => !hostOf(t)),
+      precision,
+    )
+    const out: HostArray[] = []
+    for (const t of wanted) {
+      const host = hostOf(t)
+      out.push(host ? host.slice() : await this.#copyOut(t, storages.shift()!))
+    }
+    return out
+  }
+
   /** Copies a tensor's elements out, computing them when needed. */
   async read(tensor: Tensor, precision: Precision): Promise<HostArray> {
-    const t = tensor.current()
-    const value = t.node.values[t.index]
-    if (value?.host && !value.residence) return value.host.slice()
-    const [storage] = await this.compute([t], precision)
-    await this.settled(storage!)
-    const data = hostArray(t.dtype, sizeOf(t.shape))
-    this.device.read(storage!, 0, data)
+    return (await this.readAll([tensor], precision))[0]!
+  }
+
+  async #copyOut({ dtype, shape }: Tensor, storage: Storage): Promise<HostArray> {
+    await this.settled(storage)
+    const data = hostArray(dtype, sizeOf(shape))
+    this.device.read(storage, 0, data)
     return data
   }
 }

@@ -88,7 +88,9 @@ export async function read(tensor: Tensor): Promise<HostArray> {
 
 /** Copies out the elements of tensors that a function compiled for `device` gave; without one, for the chosen device. */
 export async function readOn(device: DeviceName | undefined, tensors: readonly Tensor[]): Promise<HostArray[]> {
-  return device ? evaluateOn(device, tensors) : Promise.all(tensors.map(read))
+  if (device) return evaluateOn(device, tensors)
+  if (chosen.name === "reference") return evaluateOn("reference", tensors)
+  return (await chosenEngine()).readAll(tensors, "fp32")
 }
 
 /** Copies out tensors' elements as computed on one device, whatever is chosen. */
@@ -101,10 +103,7 @@ export async function evaluateOn(
   if (name === "reference") {
     return evaluateReference(tensors).map((data, i) => toHost(data, tensors[i]!.dtype))
   }
-  const engine = await engineOf(name, rest)
-  const out: HostArray[] = []
-  for (const t of tensors) out.push(await engine.read(t, precision))
-  return out
+  return (await engineOf(name, rest)).readAll(tensors, precision)
 }
 
 /** Numbers of the reference device as an array of their type. */

@@ -18,6 +18,7 @@ const rules: readonly ((a: Tensor, b: Tensor) => Tensor)[] = [
   (a, b) => tanh(a).mul(relu(b)),
   a => softmax(a, 1),
   (a, b) => concat([matmul(a, b.transpose()), a.slice(1, 0, 2)], 1).mul(0.1),
+  (a, b) => matmul(matmul(a, b.transpose()).mul(0.2), b).mul(0.1).add(a),
   (a, b) => concat([a.slice(0, 2), b.slice(0, 0, 2)], 0),
   a => a.transpose().contiguous().transpose(),
   a => a.flip(1).add(a.sum(1, { keepDims: true }).mul(0.1)),

@@ -86,7 +86,7 @@ function evaluateAt(
   return evaluateReference(outputs, { float: "f64", bind })
 }
 
-/** One element of a gradient: what the graph says and what central differences say. */
+/** One element of a gradient (-1: along a direction of all elements): what the graph says and what central differences say. */
 export interface Slope {
   readonly input: number
   readonly element: number
@@ -94,7 +94,10 @@ export interface Slope {
   readonly difference: number
 }
 
-/** Gradients of `loss` compared with central differences, at up to `most` elements of each input. */
+/**
+ * Gradients of `loss` compared with central differences: at each element of small inputs; for larger ones at `most` / 4 elements and
+ * along one direction in which all elements move.
+ */
 export function slopes({ inputs, values, loss, places }: Graph, most = 24): Slope[] {
   const gradients = evaluateAt(
     grad(
@@ -107,21 +110,30 @@ export function slopes({ inputs, values, loss, places }: Graph, most = 24): Slop
   const random = seeded(99)
   return places.flatMap((input, p) => {
     const data = values[input]!
-    const all = Array.from({ length: data.length }, (_, i) => i)
-    const elements = data.length <= most ? all : Array.from({ length: most }, () => Math.floor(random() * data.length))
-    return elements.map(element => {
-      const h = 1e-5 * Math.max(1, Math.abs(data[element]!))
+    const gradient = gradients[p]!
+    const along = (element: number, direction: Float64Array, size: number): Slope => {
+      const h = 1e-5 * size
       const at = (shift: number): number => {
-        const moved = data.slice()
-        moved[element]! += shift
+        const moved = data.map((x, i) => x + shift * direction[i]!)
         return evaluateAt(
           [loss],
           inputs,
           values.map((x, i) => (i === input ? moved : x)),
         )[0]![0]!
       }
-      return { input, element, graph: gradients[p]![element]!, difference: (at(h) - at(-h)) / (2 * h) }
-    })
+      const graph = gradient.reduce((total, g, i) => total + g * direction[i]!, 0)
+      return { input, element, graph, difference: (at(h) - at(-h)) / (2 * h) }
+    }
+    const one = (element: number): Slope => {
+      const direction = new Float64Array(data.length)
+      direction[element] = 1
+      return along(element, direction, Math.max(1, Math.abs(data[element]!)))
+    }
+    if (data.length <= most) return Array.from(data, (_, element) => one(element))
+    const scale = 1 / Math.sqrt(data.length)
+    const all = Float64Array.from(data, () => (random() < 0.5 ? -scale : scale))
+    const some = Array.from({ length: Math.ceil(most / 4) }, () => one(Math.floor(random() * data.length)))
+    return [...some, along(-1, all, 1)]
   })
 }
 
