@@ -37,7 +37,13 @@ async function answer({ smoke }: BenchOptions): Promise<Row[]> {
   const peer = openOnnxruntime()
   if ("problem" in peer) return names.map(({ name, atLeast }) => skipped(name, peer.problem, atLeast))
   const out: Row[] = []
+  const { bf16, name: device } = await deviceInfo()
   for (const { B, T, precision, atLeast, name } of names) {
+    // one short text is bound by reading weights, which are short on every processor; many tokens are bound by products
+    if (precision === "bf16" && !bf16 && B > 1) {
+      out.push(skipped(name, "this processor has no bf16 dot product", atLeast))
+      continue
+    }
     const theirs = await peer.encoder({ ...shape, layers }, B, T)
     const ours = encoder(precision, B, T, layers)
     const times = { ours: [] as number[], theirs: [] as number[] }
@@ -51,7 +57,7 @@ async function answer({ smoke }: BenchOptions): Promise<Row[]> {
       name,
       value: perSecond(own),
       unit: "tokens/s",
-      against: `onnxruntime ${peer.version} fp32: ${Math.round(perSecond(peers))} tokens/s (${peers.toFixed(1)} ms; here ${own.toFixed(1)} ms, ${(await deviceInfo()).name})`,
+      against: `onnxruntime ${peer.version} fp32: ${Math.round(perSecond(peers))} tokens/s (${peers.toFixed(1)} ms; here ${own.toFixed(1)} ms, ${device})`,
       ratio: peers / own,
       atLeast,
       aim: null,

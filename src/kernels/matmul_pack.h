@@ -94,7 +94,7 @@ inline void pack_transposed(float* to, const Source& x, int64_t outer, int64_t k
   for (int64_t s = 0; s < steps; s += lanes) {
     const int64_t from = s * Product::depth, count = k - from < reach ? k - from : reach;
     Lanes square[lanes];
-    if constexpr (lanes == 16) {  // the same place of the next panel: far apart in memory, so the processor does not foresee it
+    if constexpr (lanes >= 8) {  // the same place of the next panel: far apart in memory, so the processor does not foresee it
       const int64_t bytes = element_bytes(Type);
       const char* next = static_cast<const char*>(x.data) + ((Width + First) * x.outer_stride + from) * bytes;
       HEED_UNROLL for (int i = 0; i < keep; i++) {

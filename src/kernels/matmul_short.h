@@ -1,125 +1,15 @@
 // Some rows times a matrix whose columns lie along k (a short text through a linear layer): B is read once, where it lies, and
 // dot products run along k. Packing it, as taller products do, would take longer than the product.
 #pragma once
-#include "matmul_vector.h"
+#if defined(__AVX2__) && !defined(__AVX512F__)
+#include "matmul_short_eight.h"
+#else
+#include "matmul_short_block.h"
+#endif
 
 namespace heed {
 namespace HEED_TIER {
 namespace product {
-
-constexpr int64_t alone_work = 1 << 19;  // multiply-adds below which one thread is faster
-constexpr int64_t short_rows = 64;
-constexpr int short_down = lanes == 8 ? 2 : 4, short_across = lanes == 4 ? 2 : 4;  // rows and columns of one block of C
-constexpr int64_t short_depth = lanes == 16 ? 768 : 384;  // words of k that are multiplied at a time
-constexpr int short_sums = short_down * short_across;
-
-inline int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
-
-// x: A's rows as words (see matmul_tile.h), `x_row` words apart, zeros after k; b is B as packing sees it (outer: columns of C).
-struct ShortRows {
-  const float* x;
-  int64_t x_row, m, n, k;
-  Source b;
-  Finish finish;  // at C's first element; bias at column 0
-};
-
-// Sums the lanes of each vector: lane i of the result is the sum of x[i].
-template <int Distance = 1> inline Lanes sums_of_lanes(Lanes (&x)[lanes]) {
-  if constexpr (Distance < lanes) {
-    HEED_UNROLL for (int i = 0; i < lanes; i += 2 * Distance) {
-      swap_blocks<Distance>(x[i], x[i + Distance], std::make_integer_sequence<int, lanes>{});
-      x[i] = x[i] + x[i + Distance];
-    }
-    return sums_of_lanes<Distance * 2>(x);
-  }
-  return x[0];
-}
-
-// Numbers from..from+reach-1 of a row as words.
-template <class Product, int Type> inline Lanes load_whole_words(const void* data, int64_t from) {
-  if constexpr (Product::depth == 2 && Type == BF16) return load_lanes(static_cast<const uint16_t*>(data) + from);
-  return load_words<Product, Type>(data, from, lanes * Product::depth);
-}
-
-// One block of dot products: sums [short_down short_across], one row after another. x and b: first word and number of the first row and
-// column; b_row: numbers from one column to the next. ahead: memory that is fetched meanwhile, `pace` lines a step.
-template <class Product, int Type>
-__attribute__((noinline)) void dot_block(const float* x, int64_t x_row, const char* b, int64_t b_row, int64_t k, const char* ahead, int pace, bool add, float* sums) {
-  constexpr int64_t reach = lanes * Product::depth, bytes = Type == F32 ? 4 : 2;
-  Lanes sum[short_across][short_down] = {};
-  b_row *= bytes;
-  int64_t left = k;
-  const auto step = [&](auto&& words) {
-    Lanes row[short_down];
-    HEED_UNROLL for (int r = 0; r < short_down; r++) row[r] = load_lanes(x + r * x_row);
-    HEED_UNROLL for (int j = 0; j < short_across; j++) {
-      const Lanes column = words(b + j * b_row);
-      HEED_UNROLL for (int r = 0; r < short_down; r++) sum[j][r] = Product::step(row[r], column, sum[j][r]);
-    }
-    x += lanes;
-    b += reach * bytes;
-  };
-#pragma GCC unroll 2
-  for (; left >= reach; left -= reach) {
-    for (int line = 0; line < pace; line++) __builtin_prefetch(ahead + 64 * line, 0, 2);
-    ahead += 64 * pace;
-    step([](const char* column) { return load_whole_words<Product, Type>(column, 0); });
-  }
-  if (left > 0) step([&](const char* column) { return load_words<Product, Type>(column, 0, left); });
-  HEED_UNROLL for (int from = 0; from < short_sums; from += lanes) {
-    Lanes square[lanes];
-    HEED_UNROLL for (int s = 0; s < lanes; s++) square[s] = sum[(from + s) % short_across][(from + s) / short_across];
-    const Lanes total = sums_of_lanes(square);
-    store_lanes(sums + from, add ? load_lanes(sums + from) + total : total);
-  }
-}
-
-typedef float Some __attribute__((vector_size(short_across * 4)));
-
-// Stores `down` rows of sums, columns skip..short_across-1, from C's element (row, column) on.
-inline void finish_block(const Finish& f, const float* sums, int64_t row, int64_t down, int64_t column, int64_t skip) {
-  if (skip == 0 && f.c_type == F32 && !f.accumulate) {
-    float* c = static_cast<float*>(f.c) + row * f.c_row + column;
-    Some bias = {};
-    if (f.bias) std::memcpy(&bias, f.bias + column, sizeof bias);
-    for (int64_t r = 0; r < down; r++) {
-      Some x;
-      std::memcpy(&x, sums + r * short_across, sizeof x);
-      x = x * f.alpha + bias;
-      std::memcpy(c + r * f.c_row, &x, sizeof x);
-    }
-    return;
-  }
-  for (int64_t r = 0; r < down; r++)
-    for (int64_t j = skip; j < short_across; j++) finish_one(f, row + r, column + j, sums[r * short_across + j]);
-}
-
-// Columns from..to-1 of C.
-template <class Product, int Type> inline void multiply_short_type(const ShortRows& p, int64_t from, int64_t to) {
-  constexpr int64_t reach = lanes * Product::depth, bytes = Type == F32 ? 4 : 2;
-  const int64_t blocks = (p.m + short_down - 1) / short_down;
-  // k in parts, so that a block's rows and columns lie in the first-level cache
-  const int64_t parts = (p.k + short_depth * Product::depth - 1) / (short_depth * Product::depth);
-  const int64_t depth = ((p.k + parts - 1) / parts + reach - 1) / reach * reach;
-  const int pace = blocks == 1 ? 4 : 2;  // the memory wants more of it than are needed
-  float sums[short_rows * short_across];
-  for (int64_t column = from; column < to; column += short_across) {
-    const int64_t first = least_of(column, p.n - short_across);  // at the edge some columns are computed again
-    for (int64_t k_from = 0; k_from < p.k; k_from += depth) {
-      const int64_t k = least_of(depth, p.k - k_from);
-      const char* b = static_cast<const char*>(p.b.from(first, k_from).data);
-      // the next columns but one in the order of memory, a share in each block
-      const char* next = static_cast<const char*>(p.b.from(first + 2 * short_across, 0).data) + k_from * bytes * short_across;
-      for (int64_t block = 0; block < blocks; block++) {
-        const int64_t row = block * short_down;
-        float* sum = sums + row * short_across;
-        dot_block<Product, Type>(p.x + row * p.x_row + k_from / Product::depth, p.x_row, b, p.b.outer_stride, k,
-                                 next + k * bytes * short_across / blocks * block, pace, k_from > 0, sum);
-        if (k_from + k == p.k) finish_block(p.finish, sum, row, least_of(short_down, p.m - row), first, column - first);
-      }
-    }
-  }
-}
 
 template <class Product> inline void multiply_short(const ShortRows& p, int64_t from, int64_t to) {
   if (p.b.type == BF16) multiply_short_type<Product, BF16>(p, from, to);
@@ -129,21 +19,21 @@ template <class Product> inline void multiply_short(const ShortRows& p, int64_t 
 
 // Whether this is the faster way. Vectors of four lanes convert short numbers one by one: not again for every block.
 inline bool has_short_path(int64_t m, int64_t n, int64_t k, const Source& b) {
-  const bool words = b.type == F32;
-  const int64_t most_rows = lanes == 16 ? short_rows : lanes == 8 ? (words ? short_rows : 32) : words ? 32 : 0;
+  const int64_t most_rows = lanes >= 8 ? short_rows : b.type == F32 ? 32 : 0;
   return m > 2 && m <= most_rows && n >= short_across && b.k_stride == 1 && m * n * k > alone_work;
 }
 
 template <class Product> inline int64_t short_row(int64_t k) {
-  constexpr int64_t reach = lanes * Product::depth;
-  return ((k + reach - 1) / reach | 1) * lanes;  // an odd number of cache lines: rows lie in different parts of the cache
+  constexpr int64_t reach = lanes * Product::depth * (lanes == 8 ? 2 : 1);  // eight lanes read two vectors at a time
+  return ((k + reach - 1) / reach * (lanes == 8 ? 2 : 1) | 1) * lanes;  // an odd number of cache lines: rows lie in different parts of the cache
 }
 template <class Product> inline int64_t short_words(int64_t m, int64_t k) {
   return (m + short_down - 1) / short_down * short_down * short_row<Product>(k);
 }
 
-// Columns of one chunk of parallel work: about 32 KiB of B.
+// Columns of one chunk of parallel work: about 32 KiB of B, or as many as sums are kept for.
 inline int64_t short_chunk(int64_t k, const Source& b) {
+  if constexpr (lanes == 8) return chunk_columns;
   const int64_t columns = 32768 / (k * element_bytes(b.type)) / short_across * short_across;
   return columns < short_across ? short_across : columns;
 }
@@ -153,7 +43,7 @@ template <class Product, int Type> inline void pack_short_type(float* to, int64_
   const int64_t row = short_row<Product>(k);
   for (int64_t i = 0; i < (m + short_down - 1) / short_down * short_down; i++) {  // the last row again where rows do not fill a block
     const Source from = a.from(i < m ? i : m - 1, 0);
-    for (int64_t j = 0; j < k; j += reach) {
+    for (int64_t j = 0; j < (lanes == 8 ? row : k); j += reach) {
       const int64_t count = k - j < reach ? k - j : reach;
       float numbers[lanes * 2] = {};
       if (a.k_stride != 1)

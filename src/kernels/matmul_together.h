@@ -173,17 +173,28 @@ struct Plan {
   int64_t columns;               // of B that are packed at a time
   int64_t row_parts, column_parts;  // chunks of C
   int64_t row_words;             // words of packed A, 0 where each chunk packs its own rows
+  int64_t row_panels, whole;     // panels of A; row parts of panels_at_once, before smaller ones
+  // First panel of a row part. The last parts are small: threads end at nearly the same time.
+  int64_t row_begin(int64_t part) const {
+    const int64_t done = whole * panels_at_once;
+    return part < whole ? part * panels_at_once : done + (row_panels - done) * (part - whole) / (row_parts - whole);
+  }
   int64_t words() const { return row_words + packed_words(depth, columns); }
 };
 
 template <class Product> inline Plan plan_for(const Problem& p) {
-  Plan plan{cut_depth<Product>(p.k), 0, 0, 1, 0};
+  Plan plan{cut_depth<Product>(p.k), 0, 0, 1, 0, ceil_div(p.m, tile_rows), 0};
   const Depth& d = plan.depth;
   const int64_t fit = most(1, shared_words / (d.parts * d.steps * tile_columns)) * tile_columns;
   plan.columns = ceil_div(ceil_div(p.n, ceil_div(p.n, fit)), tile_columns) * tile_columns;
-  // A multiple of four chunks of nearly equal size: by rows, and by columns where there are few rows.
-  const int64_t row_panels = ceil_div(p.m, tile_rows), column_panels = plan.columns / tile_columns;
+  // By rows; where there are few, a multiple of four chunks of nearly equal size, by columns too.
+  const int64_t row_panels = plan.row_panels, column_panels = plan.columns / tile_columns;
   const int64_t row_parts = ceil_div(row_panels, panels_at_once);
+  if (row_parts >= 8) {
+    plan.whole = row_panels / panels_at_once - 1;
+    plan.row_parts = plan.whole + ceil_div(row_panels - plan.whole * panels_at_once, 2);
+    return plan;
+  }
   plan.row_parts = least(row_panels, row_parts > 2 ? ceil_div(row_parts, 4) * 4 : row_parts);
   if (plan.row_parts < 8) plan.column_parts = most(1, least(column_panels / 2, ceil_div(8, plan.row_parts)));
   if (plan.column_parts > 1) plan.row_words = ceil_div(d.parts * d.steps * row_panels * tile_rows + lanes, 16) * 16;
@@ -226,14 +237,14 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
       if (chunk < row_chunks) rows_packing.run(chunk);
       else packing.run(chunk - row_chunks);
     });
-    const int64_t column_panels = ceil_div(p.n, tile_columns), row_panels = ceil_div(p.m, tile_rows);
+    const int64_t column_panels = ceil_div(p.n, tile_columns);
     context.parallel(plan.row_parts * plan.column_parts, [&](int64_t chunk, int thread) {
       const int64_t i = chunk / plan.column_parts, j = chunk % plan.column_parts;
-      const int64_t row_from = row_panels * i / plan.row_parts, row_to = row_panels * (i + 1) / plan.row_parts;
+      const int64_t row_from = plan.row_begin(i), row_to = plan.row_begin(i + 1);
       const int64_t column_from = column_panels * j / plan.column_parts, column_to = column_panels * (j + 1) / plan.column_parts;
       const size_t words = block_words(p, d, row_to - row_from, (column_to - column_from) * tile_columns);
       // Chunks are claimed in turn: a guess that only moves memory nearer.
-      const int64_t next_row = row_panels * least(i + context.threads(), plan.row_parts) / plan.row_parts;
+      const int64_t next_row = plan.row_begin(least(i + context.threads(), plan.row_parts));
       const auto run = [&](float* scratch, machine::Registers* then) {
         multiply_block<Product>(p, d, packed, rows, row_from, row_to, column_from, column_to, next_row, scratch, then);
       };
