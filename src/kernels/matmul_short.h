@@ -54,6 +54,12 @@ template <class Product, int Type> inline void pack_short_type(float* to, int64_
   }
 }
 
+// Whether A's rows are words as they lie, whole blocks of them, in different parts of the cache.
+template <class Product> inline bool are_short_rows(int64_t m, int64_t k, const Source& a) {
+  const bool whole = m % short_down == 0 && k % (2 * lanes) == 0;
+  return lanes == 8 && Product::depth == 1 && a.type == F32 && a.k_stride == 1 && whole && a.outer_stride % 1024 != 0;
+}
+
 // A's rows as words; to: short_words.
 template <class Product> inline void pack_short(float* to, int64_t m, int64_t k, const Source& a) {
   if (a.type == BF16) pack_short_type<Product, BF16>(to, m, k, a);

@@ -260,8 +260,10 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
 // A product of few rows or little work on all threads; false for other ones.
 template <class Product> inline bool multiply_little(const Problem& p, Context& context, float* shared) {
   if (has_short_path(p.m, p.n, p.k, p.b)) {
-    pack_short<Product>(shared, p.m, p.k, p.a);
-    const ShortRows rows{shared, short_row<Product>(p.k), p.m, p.n, p.k, p.b, p.finish};
+    const bool ready = are_short_rows<Product>(p.m, p.k, p.a);
+    if (!ready) pack_short<Product>(shared, p.m, p.k, p.a);
+    const float* x = ready ? static_cast<const float*>(p.a.data) : shared;
+    const ShortRows rows{x, ready ? p.a.outer_stride : short_row<Product>(p.k), p.m, p.n, p.k, p.b, p.finish};
     const int64_t columns = short_chunk(p.k, p.b);
     context.parallel(ceil_div(p.n, columns), [&](int64_t chunk, int) {
       multiply_short<Product>(rows, chunk * columns, least((chunk + 1) * columns, p.n));
