@@ -221,19 +221,16 @@ export class Engine {
   /** Copies tensors' elements out, computed together where they are not there yet: what they share is computed once. */
   async readAll(tensors: readonly Tensor[], precision: Precision): Promise<HostArray[]> {
     const wanted = tensors.map(t => t.current())
-    const hostOf = ({ node, index }: Tensor) => {
+    const hosts = wanted.map(({ node, index }) => {
       const value = node.values[index]
       return value?.host && !value.residence ? value.host : null
-    }
+    })
     const storages = await this.compute(
-      wanted.filter(t => !hostOf(t)),
+      wanted.filter((_, i) => !hosts[i]),
       precision,
     )
     const out: HostArray[] = []
-    for (const t of wanted) {
-      const host = hostOf(t)
-      out.push(host ? host.slice() : await this.#copyOut(t, storages.shift()!))
-    }
+    for (const [i, t] of wanted.entries()) out.push(hosts[i]?.slice() ?? (await this.#copyOut(t, storages.shift()!)))
     return out
   }
 
@@ -243,7 +240,8 @@ export class Engine {
   }
 
   async #copyOut({ dtype, shape }: Tensor, storage: Storage): Promise<HostArray> {
-    await this.settled(storage)
+    // looked at again right before copying: another update may have started while this waited
+    while (this.#writing.has(storage)) await this.#writing.get(storage)
     const data = hostArray(dtype, sizeOf(shape))
     this.device.read(storage, 0, data)
     return data
