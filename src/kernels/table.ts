@@ -16,6 +16,32 @@ export const reductionCodes = { sum: 0, max: 1, min: 2, prod: 3, argmax: 4, argm
 /** Codes of the distributions of the `random` kernel. */
 export const distributionCodes = { uniform: 0, normal: 1, bits: 2 } as const
 
+/** A, B, C and how they lie, as products take them. */
+const matrixFields = {
+  a: "in",
+  b: "in",
+  bias: "in?",
+  c: "out",
+  aType: "int",
+  bType: "int",
+  cType: "int",
+  m: "int",
+  n: "int",
+  k: "int",
+  aRow: "int",
+  aColumn: "int",
+  bRow: "int",
+  bColumn: "int",
+  cRow: "int",
+} as const
+
+/** How products are made. */
+const productFields = {
+  alpha: "float",
+  accumulate: "int",
+  compute: "int",
+} as const
+
 const kernelTable = {
   // Fused elementwise code. Operands are the inputs, then the `outputs` last ones are written. shape: iteration space, [] for a
   // scalar; strides: in elements, operand by operand, one number per axis; types: element code per operand.
@@ -52,48 +78,16 @@ const kernelTable = {
   // C[b] = alpha · A[b] · B[b] (+ bias over columns) (+ C[b] when accumulate); A m×k, B k×n, C m×n. Strides in elements: row and column of
   // A and B, row of C (its columns are adjacent). batch: sizes; batchStrides: A's, B's, then C's. compute: 0 fp32, 1 bf16 products with fp32 sums.
   matmul: {
-    a: "in",
-    b: "in",
-    bias: "in?",
-    c: "out",
-    aType: "int",
-    bType: "int",
-    cType: "int",
-    m: "int",
-    n: "int",
-    k: "int",
-    aRow: "int",
-    aColumn: "int",
-    bRow: "int",
-    bColumn: "int",
-    cRow: "int",
+    ...matrixFields,
     batch: "ints",
     batchStrides: "ints",
-    alpha: "float",
-    accumulate: "int",
-    compute: "int",
+    ...productFields,
   },
   // matmul of one batch into row-major C, then elementwise code as in pointwise over C's elements, part by part while they are near. C is
   // the last operand, which is written, and may be among the others; those have adjacent or repeated elements along rows.
   matmul_then: {
-    a: "in",
-    b: "in",
-    bias: "in?",
-    c: "out",
-    aType: "int",
-    bType: "int",
-    cType: "int",
-    m: "int",
-    n: "int",
-    k: "int",
-    aRow: "int",
-    aColumn: "int",
-    bRow: "int",
-    bColumn: "int",
-    cRow: "int",
-    alpha: "float",
-    accumulate: "int",
-    compute: "int",
+    ...matrixFields,
+    ...productFields,
     operands: "buffers",
     types: "ints",
     shape: "ints",
