@@ -12,6 +12,7 @@
 #define __AVX512VL__ 1
 #define __AVX512DQ__ 1
 #define __AVX512BF16__ 1
+#define HEED_EMULATED 1
 
 namespace emulated {
 

@@ -9,14 +9,6 @@
 #define HEED_ATTENTION_HALF 0
 #endif
 
-#if !defined(HEED_UNROLL)
-#if defined(__clang__)
-#define HEED_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define HEED_UNROLL _Pragma("GCC unroll 32")
-#endif
-#endif
-
 namespace heed {
 namespace HEED_TIER {
 namespace streaming {

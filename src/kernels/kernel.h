@@ -4,6 +4,13 @@
 #include <cstdint>
 #include <type_traits>
 
+// Before a loop of few steps, known to the compiler, over an array that is to stay in registers.
+#if defined(__clang__)
+#define HEED_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define HEED_UNROLL _Pragma("GCC unroll 32")
+#endif
+
 namespace heed {
 
 enum Element : int64_t { F32 = 0, I32 = 1, BOOL = 2, U8 = 3, BF16 = 4, F16 = 5 };
@@ -45,10 +52,10 @@ class Context {
   // Runs fn(chunk, thread) once for each chunk in 0..chunks-1, on any thread, and waits. How work is cut into chunks
   // must depend on sizes only, never on the number of threads, so results have the same bits with any number of threads.
   template <class F> void parallel(int64_t chunks, F&& fn) {
-    using Fn = std::remove_reference_t<F>;
-    run_parallel(chunks, [](void* f, int64_t chunk, int thread) { (*static_cast<Fn*>(f))(chunk, thread); },
-                 const_cast<void*>(static_cast<const void*>(&fn)));
+    run_on_all(chunks, false, fn);
   }
+  // The same where chunks are bound by memory that lies in their order: each thread has a stretch of them, one after the other.
+  template <class F> void parallel_stretches(int64_t chunks, F&& fn) { run_on_all(chunks, true, fn); }
   // 64-byte aligned memory of one thread, valid until that thread's next scratch call; kept between kernels.
   void* scratch(int thread, size_t bytes);
   // 64-byte aligned memory shared by all threads of this kernel (call outside `parallel`), valid until the next shared call.
@@ -57,7 +64,11 @@ class Context {
   int threads() const;
 
  private:
-  void run_parallel(int64_t chunks, void (*call)(void*, int64_t, int), void* fn);
+  template <class F> void run_on_all(int64_t chunks, bool stretches, F& fn) {
+    run_parallel(chunks, stretches, [](void* f, int64_t chunk, int thread) { (*static_cast<F*>(f))(chunk, thread); },
+                 const_cast<void*>(static_cast<const void*>(&fn)));
+  }
+  void run_parallel(int64_t chunks, bool stretches, void (*call)(void*, int64_t, int), void* fn);
 };
 
 }  // namespace heed

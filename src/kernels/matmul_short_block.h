@@ -18,12 +18,6 @@ template <int Distance = 1> inline Lanes sums_of_lanes(Lanes (&x)[lanes]) {
   return x[0];
 }
 
-// Numbers from..from+reach-1 of a row as words.
-template <class Product, int Type> inline Lanes load_whole_words(const void* data, int64_t from) {
-  if constexpr (Product::depth == 2 && Type == BF16) return load_lanes(static_cast<const uint16_t*>(data) + from);
-  return load_words<Product, Type>(data, from, lanes * Product::depth);
-}
-
 // One block of dot products: sums [short_down short_across], one row after another. x and b: first word and number of the first row and
 // column; b_row: numbers from one column to the next. ahead: memory that is fetched meanwhile, `pace` lines a step.
 template <class Product, int Type>
@@ -46,7 +40,7 @@ __attribute__((noinline)) void dot_block(const float* x, int64_t x_row, const ch
   for (; left >= reach; left -= reach) {
     for (int line = 0; line < pace; line++) __builtin_prefetch(ahead + 64 * line, 0, 2);
     ahead += 64 * pace;
-    step([](const char* column) { return load_whole_words<Product, Type>(column, 0); });
+    step([](const char* column) { return load_whole_words<Product, Type>(column); });
   }
   if (left > 0) step([&](const char* column) { return load_words<Product, Type>(column, 0, left); });
   HEED_UNROLL for (int from = 0; from < short_sums; from += lanes) {

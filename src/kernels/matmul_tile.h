@@ -14,12 +14,6 @@
 #include <wasm_simd128.h>
 #endif
 
-#if defined(__clang__)
-#define HEED_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define HEED_UNROLL _Pragma("GCC unroll 32")
-#endif
-
 namespace heed {
 namespace HEED_TIER {
 namespace product {
@@ -97,10 +91,11 @@ inline Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
 #endif
 }
 
-// One step of a product: fp32 numbers, one k a step.
+// One step of a product: fp32 numbers, one k a step. step_word: one word of memory with all lanes of a.
 struct Single {
   static constexpr int depth = 1;
   static Lanes step(Lanes a, Lanes b, Lanes c) { return multiply_add(a, b, c); }
+  static Lanes step_word(Lanes a, const float* b, Lanes c) { return multiply_add(a, splat_from(b), c); }
 };
 
 // bf16 pairs, two k a step, fp32 sums.
@@ -111,6 +106,14 @@ struct Half {
     return (Lanes)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
 #else
     return multiply_add(a, b, c);  // never chosen: see has_bf16
+#endif
+  }
+  static Lanes step_word(Lanes a, const float* b, Lanes c) {
+#if defined(__AVX512BF16__) && !defined(HEED_EMULATED)
+    asm("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(a), "m"(*b));  // one instruction; compilers make two, which take longer
+    return c;
+#else
+    return step(a, splat_from(b), c);
 #endif
   }
 };

@@ -208,7 +208,7 @@ template <class Product> inline int64_t longest_k(const Problem& p) {
 
 // Shared words that `multiply_together` needs.
 template <class Product> inline size_t together_words(const Problem& p) {
-  if (has_short_path(p.m, p.n, p.k, p.b)) return size_t(short_words<Product>(p.m, p.k));
+  if (has_short_path(p.m, p.n, p.k, p.b)) return size_t(short_words<Product>(p.m, p.n, p.k));
   if (has_few_rows_path(p.m, p.b))
     return size_t(few_rows_words(p.m, p.k) + few_rows_parts(p.m, p.n, p.k, p.b) * p.m * few_rows_width(p.n));
   if (p.m * p.n * p.k <= alone_work) return 0;
@@ -260,12 +260,10 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
 // A product of few rows or little work on all threads; false for other ones.
 template <class Product> inline bool multiply_little(const Problem& p, Context& context, float* shared) {
   if (has_short_path(p.m, p.n, p.k, p.b)) {
-    const bool ready = are_short_rows<Product>(p.m, p.k, p.a);
-    if (!ready) pack_short<Product>(shared, p.m, p.k, p.a);
-    const float* x = ready ? static_cast<const float*>(p.a.data) : shared;
-    const ShortRows rows{x, ready ? p.a.outer_stride : short_row<Product>(p.k), p.m, p.n, p.k, p.b, p.finish};
-    const int64_t columns = short_chunk(p.k, p.b);
-    context.parallel(ceil_div(p.n, columns), [&](int64_t chunk, int) {
+    const int64_t columns = short_chunk(p.m, p.n, p.k, p.b);
+    const ShortRows whole{nullptr, 0, p.m, p.n, p.k, p.b, p.finish};
+    const ShortProduct rows = prepare_short<Product>(whole, p.a, shared);
+    context.parallel_stretches(ceil_div(p.n, columns), [&](int64_t chunk, int) {
       multiply_short<Product>(rows, chunk * columns, least((chunk + 1) * columns, p.n));
     });
     return true;
@@ -275,7 +273,7 @@ template <class Product> inline bool multiply_little(const Problem& p, Context& 
     if (const int64_t depth = few_rows_depth(p.m, p.n, p.k, p.b); depth > 0) {
       const int64_t parts = few_rows_parts(p.m, p.n, p.k, p.b), width = ceil_div(p.n, lanes) * lanes, each = p.m * few_rows_width(p.n);
       float* sums = shared + few_rows_words(p.m, p.k);
-      context.parallel(parts, [&](int64_t part, int) { multiply_few_rows_part(rows, part, depth, sums + part * each); });
+      context.parallel_stretches(parts, [&](int64_t part, int) { multiply_few_rows_part(rows, part, depth, sums + part * each); });
       for (int64_t i = 0; i < p.m; i++) {
         for (int64_t j = 0; j < p.n; j++) {
           float sum = 0;
@@ -286,7 +284,7 @@ template <class Product> inline bool multiply_little(const Problem& p, Context& 
       return true;
     }
     const int64_t columns = few_rows_chunk(p.n, p.k, p.b);
-    context.parallel(ceil_div(p.n, columns), [&](int64_t chunk, int thread) {
+    context.parallel_stretches(ceil_div(p.n, columns), [&](int64_t chunk, int thread) {
       float* sums = static_cast<float*>(context.scratch(thread, few_rows_scratch(p.m, p.b)));
       multiply_few_rows(rows, chunk * columns, least((chunk + 1) * columns, p.n), sums);
     });

@@ -103,8 +103,8 @@ inline float inverse_root(float mean_square, double epsilon) {
 
 void layer_norm(const layer_norm_args& a, Context& context) {
   const int64_t size = a.size;
-  const float *weight = a.weight.f32(), *bias = a.bias.f32();
   rows::parallel(context, a.rows, size, 2, [&](int64_t row, int) {
+    const float *weight = a.weight.f32(), *bias = a.bias.f32();
     const float* x = a.x.f32() + row * size;
     float* y = a.y.f32() + row * size;
     const float mean = rows::sum(size, [&](int64_t i, int n) { return rows::load(x + i, n); }) / float(size);

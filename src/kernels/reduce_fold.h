@@ -127,10 +127,10 @@ template <class V, class Operation> struct Fold {
 
   static Word fold_run(const Word* x, int64_t n) {
     V total[4];
-    for (V& one : total) one = broadcast(V{}, neutral());
+    HEED_UNROLL for (int k = 0; k < 4; k++) total[k] = broadcast(V{}, neutral());
     int64_t i = 0;
     for (; i + 4 * W <= n; i += 4 * W)
-      for (int k = 0; k < 4; k++) total[k] = Operation::step(total[k], load(x + i + k * W));
+      HEED_UNROLL for (int k = 0; k < 4; k++) total[k] = Operation::step(total[k], load(x + i + k * W));
     for (; i + W <= n; i += W) total[0] = Operation::step(total[0], load(x + i));
     if (i < n) {
       const V last = load_partial(x + i, int(n - i));

@@ -24,7 +24,7 @@ inline int64_t rows_together(int64_t rows, int64_t size, int64_t effort) {
 template <class Body> HEED_INLINE void parallel(Context& context, int64_t rows, int64_t size, int64_t effort, Body body) {
   if (rows == 0) return;
   const int64_t together = rows_together(rows, size, effort);
-  context.parallel((rows + together - 1) / together, [&](int64_t chunk, int thread) {
+  context.parallel_stretches((rows + together - 1) / together, [&](int64_t chunk, int thread) {
     const int64_t end = (chunk + 1) * together < rows ? (chunk + 1) * together : rows;
     for (int64_t row = chunk * together; row < end; row++) body(row, thread);
   });
@@ -59,7 +59,7 @@ template <class Value> HEED_INLINE float sum(int64_t size, Value value) {
   RunningSum running;
   int64_t i = 0;
   for (; i + 4 * W <= size; i += 4 * W) {
-    for (int k = 0; k < 4; k++) running.part[k] += value(i + k * W, W);
+    HEED_UNROLL for (int k = 0; k < 4; k++) running.part[k] += value(i + k * W, W);
     if (++running.count == 32) running.fold();
   }
   for (; i + W <= size; i += W) running.part[0] += value(i, W);
@@ -78,7 +78,7 @@ template <class Value> HEED_INLINE PairOfSums sum_pairs(int64_t size, Value valu
   RunningSum a, b;
   int64_t i = 0;
   for (; i + 4 * W <= size; i += 4 * W) {
-    for (int k = 0; k < 4; k++) {
+    HEED_UNROLL for (int k = 0; k < 4; k++) {
       const Pair one = value(i + k * W, W);
       a.part[k] += one.first;
       b.part[k] += one.second;
@@ -100,10 +100,10 @@ template <class Value> HEED_INLINE PairOfSums sum_pairs(int64_t size, Value valu
 // The largest number of a row; NaN are passed over.
 HEED_INLINE float largest(const float* x, int64_t size) {
   vf best[4];
-  for (vf& one : best) one = splat(-infinity);
+  HEED_UNROLL for (int k = 0; k < 4; k++) best[k] = splat(-infinity);
   int64_t i = 0;
   for (; i + 4 * W <= size; i += 4 * W)
-    for (int k = 0; k < 4; k++) best[k] = larger(HEED_TIER::load(x + i + k * W), best[k]);
+    HEED_UNROLL for (int k = 0; k < 4; k++) best[k] = larger(HEED_TIER::load(x + i + k * W), best[k]);
   for (; i < size; i += W) {
     const int n = size - i < W ? int(size - i) : W;
     best[0] = larger(select(lane_numbers() < n, load(x + i, n), splat(-infinity)), best[0]);

@@ -268,8 +268,8 @@ void Context::fail(const char* kernel, const char* what, int64_t position, int64
   engine.failed_.store(1);
 }
 
-void Context::run_parallel(int64_t chunks, void (*call)(void*, int64_t, int), void* fn) {
-  static_cast<Engine*>(this)->pool_.run(chunks, call, fn);
+void Context::run_parallel(int64_t chunks, bool stretches, void (*call)(void*, int64_t, int), void* fn) {
+  static_cast<Engine*>(this)->pool_.run(chunks, stretches, call, fn);
 }
 
 }  // namespace heed

@@ -64,7 +64,7 @@ template <class Ready> bool spin(Ready&& ready) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : threads_(threads) {
+ThreadPool::ThreadPool(int threads) : threads_(threads), all_(threads < most_stretches ? threads : most_stretches) {
 #if !defined(__wasm__)
   for (int thread = 1; thread < threads; thread++) started_.emplace_back([this, thread] { serve(thread); });
 #endif
@@ -83,31 +83,42 @@ void ThreadPool::stop() {
   wake_all(epoch_);
 }
 
-void ThreadPool::publish(int64_t first, uint32_t count, Call call, void* fn) {
+void ThreadPool::publish(int64_t first, uint32_t count, int stretches, Call call, void* fn) {
   call_ = call;
   fn_ = fn;
   first_ = first;
   count_ = count;
+  stretches_ = stretches;
   done_.store(0, std::memory_order_relaxed);
-  claim_.store(uint64_t(++generation_) << 32 | count, std::memory_order_release);
+  generation_++;
+  for (int i = 0; i < stretches_; i++)
+    stretch_[i].claim.store(uint64_t(generation_) << 32 | (begin(i + 1) - begin(i)), std::memory_order_release);
   epoch_.fetch_add(1);
   if (sleepers_.load() > 0) wake_all(epoch_);
 }
 
-// Claims and runs chunks until none is left; returns how many.
-uint32_t ThreadPool::work(int thread) {
+// Claims and runs chunks of one stretch until none is left; returns how many.
+uint32_t ThreadPool::work_on(int stretch, int thread) {
   uint32_t ran = 0;
-  uint64_t claim = claim_.load(std::memory_order_acquire);
+  std::atomic<uint64_t>& word = stretch_[stretch].claim;
+  uint64_t claim = word.load(std::memory_order_acquire);
   while (uint32_t(claim) > 0) {
-    if (!claim_.compare_exchange_weak(claim, claim - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
-    call_(fn_, first_ + (count_ - uint32_t(claim)), thread);
+    if (!word.compare_exchange_weak(claim, claim - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    call_(fn_, first_ + (begin(stretch + 1) - uint32_t(claim)), thread);
     ran++;
-    claim = claim_.load(std::memory_order_acquire);
+    claim = word.load(std::memory_order_acquire);
   }
   return ran;
 }
 
-void ThreadPool::run(int64_t chunks, Call call, void* fn) {
+// Its own stretch, then what is left of the others.
+uint32_t ThreadPool::work(int thread) {
+  uint32_t ran = 0;
+  for (int i = 0; i < all_; i++) ran += work_on((thread + i) % all_, thread);
+  return ran;
+}
+
+void ThreadPool::run(int64_t chunks, bool stretches, Call call, void* fn) {
   if (busy_) die("a kernel called parallel inside parallel");
   busy_ = true;
   if (threads_ == 1 || chunks <= 1) {
@@ -118,7 +129,7 @@ void ThreadPool::run(int64_t chunks, Call call, void* fn) {
   constexpr int64_t most = int64_t(1) << 31;
   for (int64_t first = 0; first < chunks; first += most) {
     const uint32_t count = uint32_t(chunks - first < most ? chunks - first : most);
-    publish(first, count, call, fn);
+    publish(first, count, stretches ? all_ : 1, call, fn);
     done_.fetch_add(work(0), std::memory_order_acq_rel);
     if (spin([&] { return done_.load(std::memory_order_acquire) == count; })) continue;
     caller_sleeps_.store(1);

@@ -1,5 +1,7 @@
-// A pool that runs the chunks of one job at a time: threads claim chunks from a shared counter, spin briefly when
-// there is nothing to do, then sleep. The calling thread is thread 0 and works too.
+// A pool that runs the chunks of one job at a time: threads claim chunks from shared counters, spin briefly when there is nothing to
+// do, then sleep. The calling thread is thread 0 and works too. A job is one stretch of chunks, which threads claim in turn, or one
+// stretch for each thread, which helps the others when its own is done: then a thread reads memory in its order, and what it fetches
+// ahead is its own.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -30,24 +32,36 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Runs call(fn, chunk, thread) for every chunk in 0..chunks-1 and returns when all are done. Not reentrant.
-  void run(int64_t chunks, Call call, void* fn);
+  void run(int64_t chunks, bool stretches, Call call, void* fn);
 
   // The life of thread 1..threads-1: work, wait, until `stop`.
   void serve(int thread);
   void stop();
 
  private:
-  void publish(int64_t first, uint32_t count, Call call, void* fn);
+  void publish(int64_t first, uint32_t count, int stretches, Call call, void* fn);
   uint32_t work(int thread);
+  uint32_t work_on(int stretch, int thread);
 
-  const int threads_;
   // generation << 32 | chunks not yet claimed: one word, so that a thread that comes late can never claim with stale facts.
-  alignas(64) std::atomic<uint64_t> claim_{0};
-  // The job; written before claim_ is published, read only after a claim (a job lives until its last claimed chunk is done).
+  struct alignas(64) Stretch {
+    std::atomic<uint64_t> claim{0};
+  };
+  static constexpr int most_stretches = 64;  // further threads help
+  // First chunk of a stretch of the job.
+  uint32_t begin(int stretch) const {
+    const uint64_t all = uint64_t(stretches_);
+    return uint32_t((uint64_t(count_) * uint64_t(stretch) + all - 1) / all);
+  }
+
+  const int threads_, all_;  // all_: stretches at most
+  Stretch stretch_[most_stretches];
+  // The job; written before claims are published, read only after a claim (a job lives until its last claimed chunk is done).
   Call call_ = nullptr;
   void* fn_ = nullptr;
   int64_t first_ = 0;
   uint32_t count_ = 0;
+  int stretches_ = 1;
   uint32_t generation_ = 0;
   alignas(64) std::atomic<uint32_t> done_{0};
   std::atomic<uint32_t> caller_sleeps_{0};

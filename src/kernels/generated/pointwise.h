@@ -40,8 +40,8 @@
   X(35, "erf.f32", 1, ff, erf(a)) \
   X(36, "relu.f32", 1, ff, relu(a)) \
   X(37, "relu.i32", 1, ii, relu(a)) \
-  X(38, "gelu_erf.f32", 1, ff, a * 0.5f * (1.0f + erf(a * 0.70710678118654752f))) \
-  X(39, "gelu_erf_slope.f32", 1, ff, 0.5f * (1.0f + erf(a * 0.70710678118654752f)) + a * 0.3989422804014327f * exp(a * a * -0.5f)) \
+  X(38, "gelu_erf.f32", 1, ff, gelu_erf(a)) \
+  X(39, "gelu_erf_slope.f32", 1, ff, gelu_erf_slope(a)) \
   X(40, "gelu_tanh.f32", 1, ff, a * sigmoid(1.5957691216057308f * (a + 0.044715f * a * a * a))) \
   X(41, "gelu_tanh_slope.f32", 1, ff, gelu_tanh_slope(a)) \
   X(42, "gelu_quick.f32", 1, ff, a * sigmoid(1.702f * a)) \

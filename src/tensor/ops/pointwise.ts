@@ -285,12 +285,12 @@ export const relu = unary("relu", "number", {
 /** Gaussian error linear unit, x · Φ(x), with the exact Φ (Hendrycks and Gimpel 2016). */
 export const geluErf = unary("gelu_erf", "float", {
   js: a => 0.5 * a * (1 + erfNumber(a * Math.SQRT1_2)),
-  cpp: "a * 0.5f * (1.0f + erf(a * 0.70710678118654752f))",
+  cpp: "gelu_erf(a)",
   grad: (g, [x]) => [mul(g, geluErfSlope(x!))],
 })
 const geluErfSlope = unary("gelu_erf_slope", "float", {
   js: a => 0.5 * (1 + erfNumber(a * Math.SQRT1_2)) + (a * Math.exp(-0.5 * a * a)) / Math.sqrt(2 * Math.PI),
-  cpp: "0.5f * (1.0f + erf(a * 0.70710678118654752f)) + a * 0.3989422804014327f * exp(a * a * -0.5f)",
+  cpp: "gelu_erf_slope(a)",
   compose: ([x]) =>
     add(
       mul(add(erf(mul(x!, Math.SQRT1_2)), 1), 0.5),
