@@ -54,7 +54,7 @@ template <bool Half> struct Forward {
     const int64_t queries = Forward(all, all, a).queries, heads = all.B * all.H;
     const int64_t blocks = (all.T + queries - 1) / queries;
     // Later queries see more keys under a causal mask: they go first.
-    context.parallel(heads * blocks * all.phases(), [&](int64_t chunk, int thread) {
+    context.parallel_stretches(heads * blocks * all.phases(), [&](int64_t chunk, int thread) {
       const Problem p = all.phase(chunk / heads % all.phases());
       const int64_t block = blocks - 1 - chunk / (heads * all.phases()), head = chunk % heads, first = block * queries;
       if (first >= p.T) return;

@@ -292,10 +292,10 @@ inline void run_all(const Code& code, Context& context) {
   const int64_t effort = code.lines + code.inputs + code.outputs;
   int64_t chunk = code.total;
   if (code.total * effort > 40000) {
-    const int64_t blocks = 16384 / code.block;
+    const int64_t blocks = 8192 / code.block;
     chunk = (blocks > 1 ? blocks : 1) * code.block;
   }
-  context.parallel((code.total + chunk - 1) / chunk, [&](int64_t index, int thread) {
+  context.parallel_stretches((code.total + chunk - 1) / chunk, [&](int64_t index, int thread) {
     Registers registers(code, context.scratch(thread, code.scratch));
     const int64_t end = (index + 1) * chunk < code.total ? (index + 1) * chunk : code.total;
     for (int64_t first = index * chunk; first < end; first += code.block)

@@ -1,5 +1,5 @@
-// Sixteen rows of A in the lanes of a vector: a number of B, spread over all lanes, meets sixteen rows at once, so nothing is summed
-// across lanes; see matmul_short.h.
+// Sixteen rows of A in the lanes of a vector: a word of B, spread over all lanes where it lies, meets sixteen rows at once, so nothing
+// is summed across lanes; see matmul_short.h.
 #pragma once
 #include "matmul_short_rows.h"
 
@@ -7,7 +7,8 @@ namespace heed {
 namespace HEED_TIER {
 namespace product {
 
-constexpr int64_t lane_columns = 16;  // of one block: as many sums in registers
+constexpr int64_t lane_columns = 16;  // columns of C that are finished at a time
+constexpr int lane_across = 4;        // columns of one block: as many lines of B as the nearest cache keeps of one place in it
 
 // Rows of A that are multiplied this way, from the first on: whole vectors, and a last one where few lanes would idle.
 inline int64_t rows_in_lanes(int64_t m, int64_t n) {
@@ -16,47 +17,43 @@ inline int64_t rows_in_lanes(int64_t m, int64_t n) {
   return rest > lanes - short_down ? m - rest + lanes : m - rest;
 }
 
-// sums [lane_columns lanes] of one panel [steps lanes] of A and lane_columns columns of B over k numbers; b_row: bytes from one column
-// to the next. A square of B is copied while the one before is multiplied: columns lie so far apart that they would push one another
-// out of the nearest cache. ahead: memory that is fetched meanwhile, `pace` bytes every step.
-template <class Product, int Type>
-__attribute__((noinline)) void lane_block(const float* panel, const char* b, int64_t b_row, int64_t k, const char* ahead, int64_t pace,
-                                          bool add, float* sums) {
-  constexpr int64_t reach = lanes * Product::depth, bytes = Type == F32 ? 4 : 2, far = bytes * Product::depth > 4 ? 64 : 0;
-  alignas(64) float squares[2][lane_columns * lanes];
-  float *square = squares[0], *next = squares[1];
-  Lanes sum[lane_columns];
-  HEED_UNROLL for (int j = 0; j < lane_columns; j++) sum[j] = add ? load_lanes(sums + j * lanes) : Lanes{};
-  const auto multiply = [&](const float* rows_at, const float* column_at) {
-    const Lanes rows = load_lanes(rows_at);
-    HEED_UNROLL for (int j = 0; j < lane_columns; j++) sum[j] = Product::step_word(rows, column_at + j * lanes, sum[j]);
-  };
-  for (int j = 0; j < lane_columns; j++) store_lanes(square + j * lanes, load_words<Product, Type>(b + j * b_row, 0, k));
-  int64_t left = k;
-  for (; left > reach; left -= reach) {
-    b += reach * bytes;
-    const char* column = b;
-    const auto turn = [&](int step, auto&& words) {
-      __builtin_prefetch(ahead, 0, 2);
-      if constexpr (far > 0) __builtin_prefetch(ahead + far, 0, 2);
-      ahead += pace;
-      store_lanes(next + step * lanes, words(column));
-      column += b_row;
-      multiply(panel + step * lanes, square + step);
-    };
-    if (left >= 2 * reach) {
-#pragma GCC unroll 4
-      for (int step = 0; step < lanes; step++) turn(step, load_whole_words<Product, Type>);
-    } else {
-      for (int step = 0; step < lanes; step++) turn(step, [&](const char* from) { return load_words<Product, Type>(from, 0, left - reach); });
-    }
-    panel += lanes * lanes;
-    float* free = square;
-    square = next;
-    next = free;
+// sums [lane_across lanes] of one panel [steps lanes] of A and the words of lane_across columns, `apart` from one to the next. ahead:
+// memory that is fetched meanwhile, `pace` bytes every four steps.
+template <class Product>
+__attribute__((noinline)) void lane_block(const float* panel, const float* words, int64_t apart, int64_t steps, const char* ahead,
+                                          int64_t pace, bool add, float* sums) {
+  Lanes sum[2][lane_across];  // of even and of odd steps: one alone would wait for itself
+  HEED_UNROLL for (int j = 0; j < lane_across; j++) {
+    sum[0][j] = add ? load_lanes(sums + j * lanes) : Lanes{};
+    sum[1][j] = Lanes{};
   }
-  for (int step = 0; step < (left + Product::depth - 1) / Product::depth; step++) multiply(panel + step * lanes, square + step);
-  HEED_UNROLL for (int j = 0; j < lane_columns; j++) store_lanes(sums + j * lanes, sum[j]);
+  const float* column[lane_across];
+  HEED_UNROLL for (int j = 0; j < lane_across; j++) column[j] = words + j * apart;
+  const auto step = [&](int s, Lanes(&total)[lane_across]) {
+    const Lanes rows = load_lanes(panel + s * lanes);
+    HEED_UNROLL for (int j = 0; j < lane_across; j++) total[j] = Product::step_word(rows, column[j] + s, total[j]);
+  };
+  const auto go_on = [&](int count) {
+    panel += count * lanes;
+    HEED_UNROLL for (int j = 0; j < lane_across; j++) {
+      column[j] += count;
+      asm("" : "+r"(column[j]));  // four pointers: the compiler would keep sums of them in registers that are wanted elsewhere
+    }
+  };
+  for (; steps >= 8; steps -= 8) {
+    HEED_UNROLL for (int s = 0; s < 8; s += 2) {
+      if (s % 4 == 0) __builtin_prefetch(ahead, 0, 2);
+      if (s % 4 == 0) ahead += pace;
+      step(s, sum[0]);
+      step(s + 1, sum[1]);
+    }
+    go_on(8);
+  }
+  for (; steps > 0; steps--) {
+    step(0, sum[0]);
+    go_on(1);
+  }
+  HEED_UNROLL for (int j = 0; j < lane_across; j++) store_lanes(sums + j * lanes, sum[0][j] + sum[1][j]);
 }
 
 // Stores `down` rows of sums [lane_columns lanes], columns skip..lane_columns-1, from C's element (row, column) on.
@@ -78,20 +75,32 @@ inline void finish_lanes(const Finish& f, const float* sums, int64_t row, int64_
 
 // Columns from..to-1 of C, rows 0..rows_in_lanes-1. panels: those rows of A, [panels steps lanes] words.
 template <class Product, int Type> inline void multiply_lanes(const ShortRows& p, const float* panels, int64_t from, int64_t to) {
-  constexpr int64_t bytes = Type == F32 ? 4 : 2;
+  constexpr int64_t bytes = Type == F32 ? 4 : 2, reach = lanes * Product::depth;
+  const bool as_words = bytes * Product::depth == 4 && Type != F16 && p.k % Product::depth == 0;  // as B lies in memory
   const int64_t count = rows_in_lanes(p.m, p.n) / lanes, steps = (p.k + Product::depth - 1) / Product::depth;
-  const int64_t depth = short_depth * Product::depth, pace = bytes * Product::depth * lane_columns / count;
-  alignas(64) float sums[short_rows * lane_columns];
+  const int64_t depth = short_depth * Product::depth, pace = 4 * bytes * Product::depth * lane_across / count;
+  alignas(64) float sums[short_rows * lane_columns], copy[lane_across * short_depth];
   for (int64_t column = from; column < to; column += lane_columns) {
     const int64_t first = least_of(column, p.n - lane_columns);  // at the edge some columns are computed again
     const char* ahead = static_cast<const char*>(p.b.from(first + lane_columns, 0).data);  // the next columns, in the order of memory
     for (int64_t k_from = 0; k_from < p.k; k_from += depth) {
-      const int64_t k = least_of(depth, p.k - k_from);
-      const char* b = static_cast<const char*>(p.b.from(first, k_from).data);
-      for (int64_t i = 0; i < count; i++) {
-        lane_block<Product, Type>(panels + (i * steps + k_from / Product::depth) * lanes, b, p.b.outer_stride * bytes, k, ahead, pace,
-                                  k_from > 0, sums + i * lanes * lane_columns);
-        ahead += k * bytes * lane_columns / count;
+      const int64_t k = least_of(depth, p.k - k_from), here = (k + Product::depth - 1) / Product::depth;
+      for (int64_t j = 0; j < lane_columns; j += lane_across) {
+        const float* words = static_cast<const float*>(p.b.from(first + j, k_from).data);
+        int64_t apart = p.b.outer_stride / Product::depth;
+        if (!as_words) {
+          apart = short_depth;
+          for (int64_t i = 0; i < lane_across; i++)
+            for (int64_t at = 0; at < k; at += reach)
+              store_lanes(copy + i * apart + at / Product::depth,
+                          load_words<Product, Type>(p.b.from(first + j + i, k_from).data, at, least_of(reach, k - at)));
+          words = copy;
+        }
+        for (int64_t i = 0; i < count; i++) {
+          lane_block<Product>(panels + (i * steps + k_from / Product::depth) * lanes, words, apart, here, ahead, pace, k_from > 0,
+                              sums + (i * lane_columns + j) * lanes);
+          ahead += k * bytes * lane_across / count;
+        }
       }
     }
     for (int64_t i = 0; i < count; i++)

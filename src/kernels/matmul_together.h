@@ -233,7 +233,7 @@ template <class Product> inline void multiply_pass(const Problem& whole, Context
     p.then_lane += column;
     const Packing<Product, tile_columns> packing(p.b, p.n, p.k, d, packed);
     const int64_t row_chunks = rows && column == 0 ? rows_packing.chunks() : 0;
-    context.parallel(row_chunks + packing.chunks(), [&](int64_t chunk, int) {
+    context.parallel_stretches(row_chunks + packing.chunks(), [&](int64_t chunk, int) {
       if (chunk < row_chunks) rows_packing.run(chunk);
       else packing.run(chunk - row_chunks);
     });
