@@ -16,7 +16,7 @@ const options = declare(
   {
     returnTimestamps: option(
       z.union([z.boolean(), z.enum(["word", "char"])]),
-      "Also say when: true for pieces of speech (Whisper), word or char (CTC)",
+      "Also say when: true for pieces of speech (Whisper), word, or char (CTC)",
       { default: false },
     ),
     chunkLengthS: option(

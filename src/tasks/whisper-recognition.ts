@@ -2,13 +2,17 @@
 
 import { type GenerateOptions, generateIds } from "../generate/index.ts"
 import { type LogMelExtractor, logMelExtractor } from "../media/index.ts"
-import type { Model } from "../models/index.ts"
-import { HeedError, type Tensor, ValueError } from "../tensor/index.ts"
+import type { EncoderDecoderOutput, Model, WhisperConfig } from "../models/index.ts"
+import { compile, readOn } from "../runtime/index.ts"
+import { concat, fromHost, HeedError, type Tensor, ValueError } from "../tensor/index.ts"
 import type { Tokenizer } from "../text/index.ts"
 import type { RecognitionOptions, Recognized, Recognizer } from "./automatic-speech-recognition.ts"
 import { needTokenizer, type Opened } from "./task.ts"
-import { longSegments, timestampRules, type WhisperSegment } from "./whisper-timestamps.ts"
+import { alignmentHeads, tokenStarts } from "./whisper-alignment.ts"
+import { languageCode } from "./whisper-languages.ts"
+import { longSegments, type TimeTokens, timestampRules, type WhisperSegment } from "./whisper-timestamps.ts"
 import { likeliestLanguage, type WhisperTokens, whisperPrompt, whisperTokens } from "./whisper-tokens.ts"
+import { spokenWords } from "./whisper-words.ts"
 
 /** Everything that writing down a window needs. */
 interface Writer {
@@ -16,6 +20,8 @@ interface Writer {
   readonly tokens: WhisperTokens
   readonly extractor: LogMelExtractor
   readonly generation: GenerateOptions
+  /** As published: the heads that follow the sound. */
+  readonly alignment: unknown
 }
 
 /** A recognizer of a Whisper model. Throws HeedError for a tokenizer that is not Whisper's. */
@@ -25,13 +31,19 @@ export function recognizeSpeech(opened: Opened): { recognize: Recognizer; sampli
   const tokens = whisperTokens({ generation: published, tokenId: token => tokenizer.tokenId(token) })
   const extractor = logMelExtractor(preprocessor ?? {})
   const recognize: Recognizer = async (sound, options, given) => {
-    const writer: Writer = { model, tokens, extractor, generation: { ...run, ...given } }
+    const writer: Writer = {
+      model,
+      tokens,
+      extractor,
+      generation: { ...run, ...given },
+      alignment: published.alignment_heads,
+    }
     const samples = windowOf(extractor, options)
-    const timed = options.returnTimestamps === true
-    if (typeof options.returnTimestamps === "string")
+    const timed = options.returnTimestamps !== false
+    if (options.returnTimestamps === "char")
       throw new HeedError(
-        `automatic-speech-recognition: expected returnTimestamps true or false with whisper, but got ${options.returnTimestamps}`,
-        "it says when pieces of speech begin and end: true",
+        "automatic-speech-recognition: expected returnTimestamps true, false or word with whisper, but got char",
+        "it says when pieces of speech begin and end (true), or words",
       )
     if (2 * (options.strideLengthS ?? 0) * extractor.samplingRate >= samples)
       throw new ValueError(
@@ -44,7 +56,7 @@ export function recognizeSpeech(opened: Opened): { recognize: Recognizer; sampli
       const ids = await written(writer, sound, { ...options, ...language, timestamps: false }, [])
       return { text: textOf(tokenizer, ids, tokens) }
     }
-    return longText(writer, tokenizer, sound, samples, { ...options, ...language }, timed)
+    return longText(writer, tokenizer, sound, samples, { ...options, ...language })
   }
   return { recognize, samplingRate: extractor.samplingRate }
 }
@@ -142,9 +154,9 @@ async function longText(
   sound: Float32Array,
   samples: number,
   options: RecognitionOptions,
-  timed: boolean,
 ): Promise<Recognized> {
   const { tokens, extractor, generation } = writer
+  const { returnTimestamps } = options
   const request = { ...options, timestamps: true }
   const segments: WhisperSegment[] = []
   const windows = longSegments(
@@ -155,6 +167,7 @@ async function longText(
       samplingRate: extractor.samplingRate,
       samples,
       ...(options.strideLengthS === undefined ? {} : { stride: options.strideLengthS }),
+      ...(returnTimestamps === "word" ? { timeTokens: timer(writer, options) } : {}),
       ...(generation.signal ? { signal: generation.signal } : {}),
     },
   )
@@ -164,12 +177,61 @@ async function longText(
     segments.flatMap(({ ids }) => [...ids]),
     tokens,
   )
-  if (!timed) return { text }
+  if (returnTimestamps === false) return { text }
+  if (returnTimestamps === "word") {
+    const code = options.language === undefined ? "en" : languageCode(options.language)
+    const decode = (ids: readonly number[]): string => textOf(tokenizer, ids, tokens)
+    return { text, chunks: segments.flatMap(({ ids, times }) => spokenWords(ids, times!, decode, code)) }
+  }
   const chunks = segments.map(({ start, end, ids }) => ({
     timestamp: [start, end] as const,
     text: textOf(tokenizer, ids, tokens),
   }))
   return { text, chunks }
+}
+
+/** Times tokens by what the heads that follow the sound attend to while the decoder reads them. */
+function timer({ model, tokens, extractor, generation, alignment }: Writer, request: RecognitionOptions): TimeTokens {
+  const { decoderLayers: layers, decoderHeads: heads, context } = model.config as WhisperConfig
+  const chosen = alignmentHeads(alignment, { layers, heads })
+  const { device, precision } = generation
+  const attend = compile(
+    (features: Tensor, decoderInputIds: Tensor) =>
+      model.inEvaluation(() => {
+        const maps = (
+          model.forward(features, { decoderInputIds, outputs: { attentions: true } }) as EncoderDecoderOutput
+        ).crossAttentions!
+        return concat(
+          chosen.map(([layer, head]) => maps[layer]!.slice(1, head, 1)),
+          1,
+        ) // [1 heads T F]
+      }),
+    { ...(device ? { device } : {}), ...(precision ? { precision } : {}) },
+  )
+  const prompt = whisperPrompt(tokens, {
+    task: request.task,
+    ...(request.language === undefined ? {} : { language: request.language }),
+  })
+  return async (sound, ids) => {
+    const read = [...prompt, ...ids, tokens.end].slice(0, context)
+    const T = read.length
+    const maps = await attend(extractor.extract([sound]), fromHost(Int32Array.from(read), [1, T], "i32"))
+    const [weights] = await readOn(device, [maps])
+    const F = maps.shape[3]!
+    const position = extractor.samples / F // samples that one position of the encoder hears
+    const count = Math.min(ids.length, T - prompt.length)
+    const starts = tokenStarts({
+      heads: chosen.map((_, i) => (weights as Float32Array).subarray(i * T * F, (i + 1) * T * F)),
+      T,
+      F,
+      heard: Math.max(1, Math.min(F, Math.ceil(sound.length / position))),
+      first: prompt.length - 1,
+      count,
+    })
+    const seconds = (i: number): number =>
+      Math.round((starts[Math.min(i, count)]! * position * 100) / extractor.samplingRate) / 100
+    return ids.map((_, i) => [seconds(i), seconds(i + 1)] as const)
+  }
 }
 
 /** The words of ids, without times and other special tokens. */

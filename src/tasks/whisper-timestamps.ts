@@ -2,6 +2,7 @@
 
 import type { ScoreProcessor } from "../generate/index.ts"
 import { timestampStep, type WhisperTokens } from "./whisper-tokens.ts"
+import type { TokenTime } from "./whisper-words.ts"
 
 /** log Σ exp of scores from `start` on. */
 function logSum(scores: Float32Array, start: number): number {
@@ -51,6 +52,8 @@ export interface WhisperSegment {
   readonly end: number | null
   /** Ids of its words, without times. */
   readonly ids: readonly number[]
+  /** When each of them is spoken, where that was asked for. */
+  readonly times?: readonly TokenTime[]
 }
 
 /** What a window of sound was found to say, and how far the next window begins behind this one, in seconds. */
@@ -99,6 +102,9 @@ export function segmentsOf(
 /** Writes down one window: samples of up to half a minute, with the ids written for what came before. */
 export type WriteWindow = (samples: Float32Array, previous: readonly number[]) => Promise<ArrayLike<number>>
 
+/** When each of the ids that were found in one window of samples is spoken, in seconds from the window's beginning on. */
+export type TimeTokens = (samples: Float32Array, ids: readonly number[]) => Promise<readonly TokenTime[]>
+
 /** How long sound is cut into windows. */
 export interface WindowsOptions {
   readonly samplingRate: number
@@ -106,6 +112,8 @@ export interface WindowsOptions {
   readonly samples: number
   /** Seconds at the end of a window, if more sound follows, in which no piece may end: it is left to the next window. Default 0. */
   readonly stride?: number
+  /** Finds the times of single tokens. */
+  readonly timeTokens?: TimeTokens
   readonly signal?: AbortSignal
 }
 
@@ -114,7 +122,7 @@ export async function* longSegments(
   sound: Float32Array,
   tokens: WhisperTokens,
   write: WriteWindow,
-  { samplingRate, samples, stride = 0, signal }: WindowsOptions,
+  { samplingRate, samples, stride = 0, timeTokens, signal }: WindowsOptions,
 ): AsyncGenerator<WhisperSegment, void, void> {
   const previous: number[] = []
   // less than a tenth of a second at the end says nothing
@@ -132,10 +140,20 @@ export async function* longSegments(
     const last = sure.at(-1)?.end ?? offset
     if (stride > 0 && at + part.length < sound.length && sure.length < segments.length && last > offset)
       [segments, advance] = [sure, last - offset]
+    const ids = segments.flatMap(one => one.ids)
+    const spoken = timeTokens && ids.length > 0 ? await timeTokens(part, ids) : null
+    let done = 0
     for (const one of segments) {
-      const bounded = { ...one, end: one.end === null ? limit : Math.min(one.end, limit) }
+      const times = spoken
+        ?.slice(done, done + one.ids.length)
+        .map(([start, end]) => [offset + start, offset + end] as const)
+      done += one.ids.length
       previous.push(...one.ids)
-      yield bounded
+      yield {
+        ...one,
+        end: one.end === null ? limit : Math.min(one.end, limit),
+        ...(times ? { times } : {}),
+      }
     }
     at += Math.max(1, Math.round(advance * samplingRate))
   }

@@ -30,6 +30,11 @@ describe("whisper", () => {
       lessons.push({ sound, text: ["<|en|>", "<|transcribe|>", "<|notimestamps|>", word] })
       lessons.push({ sound, text: ["<|de|>", "<|translate|>", "<|notimestamps|>", german[word]!] })
       lessons.push({ sound, text: ["<|en|>", "<|transcribe|>", "<|0.00|>", word, "<|2.00|>"] })
+      for (const [next, higher] of Object.entries(pitches)) {
+        if (next === word) continue
+        const both = joined(tone(hertz, 1), tone(higher, 1))
+        lessons.push({ sound: both, text: ["<|en|>", "<|transcribe|>", "<|0.00|>", word, next, "<|2.00|>"] })
+      }
     }
     const rows = lessons.map(({ text }) => ["<|startoftranscript|>", ...text, "<|endoftext|>"].map(id))
     const decoderInputIds = rowsOf(
@@ -73,6 +78,16 @@ describe("whisper", () => {
     await expect(recognize(sound, { stride_length_s: 1 })).rejects.toThrow(/below half a window of 2 seconds/)
   })
 
+  test("says when each word is spoken", async () => {
+    const sound = joined(tone(300, 1), tone(2400, 1), tone(900, 1), tone(300, 1))
+    const { text, chunks } = await recognize(sound, { return_timestamps: "word", language: "english" })
+    expect(text).toBe("low high middle low")
+    expect(chunks!.map(one => one.text.trim())).toEqual(["low", "high", "middle", "low"])
+    const starts = chunks!.map(one => one.timestamp[0])
+    for (let i = 0; i < 4; i++) expect(Math.abs(starts[i]! - i)).toBeLessThan(0.5)
+    for (const { timestamp } of chunks!) expect(timestamp[1]!).toBeGreaterThanOrEqual(timestamp[0])
+  })
+
   test("sound at another rate is brought to the model's", async () => {
     const samples = Float32Array.from({ length: 88200 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * 900 * i) / 44100))
     expect((await recognize({ samplingRate: 44100, samples }, { language: "english" })).text).toBe("middle")
@@ -81,8 +96,8 @@ describe("whisper", () => {
   test("says what is wrong", async () => {
     await expect(recognize(tone(300, 1), { language: "klingon" })).rejects.toThrow(/expected a language it knows/)
     await expect(recognize(tone(300, 1), { chunk_length_s: 40 })).rejects.toThrow(/at most 2 seconds/)
-    await expect(recognize(tone(300, 1), { returnTimestamps: "word" })).rejects.toThrow(
-      /returnTimestamps true or false with whisper/,
+    await expect(recognize(tone(300, 1), { returnTimestamps: "char" })).rejects.toThrow(
+      /returnTimestamps true, false or word with whisper/,
     )
     await expect(recognize(new Float32Array())).rejects.toThrow(/sound/)
     await expect(recognize(new Uint8Array([1, 2, 3]))).rejects.toThrow(/expected a WAV file/)
