@@ -15,15 +15,32 @@ export type DeviceName = "native" | "wasm" | "reference"
 /** What a device is asked for. */
 export interface DeviceOptions extends EngineOptions {
   readonly threads?: number
+  /** Of the native device: the instructions it uses ("avx512", "avx2", "baseline", "neon"); default: the best ones of this machine. */
+  readonly tier?: string
 }
+const optionNames: readonly string[] = [
+  "threads",
+  "tier",
+  "verify",
+  "fuse",
+  "reuse",
+] satisfies readonly (keyof DeviceOptions)[]
 
 const engines = new Map<string, Promise<Engine>>()
 let chosen: { name: DeviceName | "auto"; options: DeviceOptions } = { name: "auto", options: {} }
 
-/** Chooses the device that computes from now on. Throws ValueError for an unknown name. */
+/** Chooses the device that computes from now on. Throws ValueError for an unknown name or option. */
 export function useDevice(name: DeviceName | "auto", options: DeviceOptions = {}): void {
   if (!["auto", "native", "wasm", "reference"].includes(name))
     throw new ValueError(`device: expected auto, native, wasm or reference, but got ${String(name)}`)
+  const unknown = Object.keys(options).find(key => !optionNames.includes(key))
+  if (unknown !== undefined)
+    throw new ValueError(`device: expected the options ${optionNames.join(", ")}, but got ${unknown}`)
+  if (options.tier !== undefined && name !== "native")
+    throw new ValueError(
+      `device: expected no tier for ${name}, but got ${options.tier}`,
+      'only the native device has tiers: useDevice("native", { tier })',
+    )
   chosen = { name, options }
 }
 
@@ -39,7 +56,7 @@ async function openDevice(name: "native" | "wasm" | "auto", options: DeviceOptio
   if (node && name !== "wasm") {
     const native = await import("./native.ts")
     problem = native.nativeProblem() ?? ""
-    if (!problem) return native.openNative(threads)
+    if (!problem) return native.openNative(options.tier === undefined ? threads : { ...threads, tier: options.tier })
   }
   if (name === "native")
     throw new HeedError(`device: expected native, but ${problem}`, "run npm rebuild, or use the wasm device")
