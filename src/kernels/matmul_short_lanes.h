@@ -76,7 +76,8 @@ inline void finish_lanes(const Finish& f, const float* sums, int64_t row, int64_
 // Columns from..to-1 of C, rows 0..rows_in_lanes-1. panels: those rows of A, [panels steps lanes] words.
 template <class Product, int Type> inline void multiply_lanes(const ShortRows& p, const float* panels, int64_t from, int64_t to) {
   constexpr int64_t bytes = Type == F32 ? 4 : 2, reach = lanes * Product::depth;
-  const bool as_words = bytes * Product::depth == 4 && Type != F16 && p.k % Product::depth == 0;  // as B lies in memory
+  // B's words as they lie in memory: pairs of numbers begin at even places of each column
+  const bool as_words = bytes * Product::depth == 4 && Type != F16 && p.k % Product::depth == 0 && p.b.outer_stride % Product::depth == 0;
   const int64_t count = rows_in_lanes(p.m, p.n) / lanes, steps = (p.k + Product::depth - 1) / Product::depth;
   const int64_t depth = short_depth * Product::depth, pace = 4 * bytes * Product::depth * lane_across / count;
   alignas(64) float sums[short_rows * lane_columns], copy[lane_across * short_depth];

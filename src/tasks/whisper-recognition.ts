@@ -202,7 +202,7 @@ function timer({ model, tokens, extractor, generation, alignment }: Writer, requ
           model.forward(features, { decoderInputIds, outputs: { attentions: true } }) as EncoderDecoderOutput
         ).crossAttentions!
         return concat(
-          chosen.map(([layer, head]) => maps[layer]!.slice(1, head, 1)),
+          chosen.map(([layer, head]) => maps[layer]!.slice(1, head, head + 1)),
           1,
         ) // [1 heads T F]
       }),

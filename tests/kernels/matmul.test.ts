@@ -65,4 +65,28 @@ for (const device of devices)
             )
             expect(Math.min(...worst)).toBeLessThan(3e-5)
           })
+
+    for (const precision of ["fp32", "bf16"] as const)
+      test(`16 × 702 times a part of 703 × 48, weights in bf16, products in ${precision}`, async () => {
+        const [m, n, k] = [16, 48, 702]
+        const [x, w] = [draw(m * k, 1), draw(n * (k + 1), 0.37)]
+        const whole = cast(tensor(w, [n, k + 1]), "bf16")
+        const [kept] = await evaluateOn(device, [cast(whole, "f32")])
+        const parts = [0, 1].map(from => linear(tensor(x, [m, k]), whole.slice(1, from, from + k)))
+        const found = await evaluateOn(device, parts, { precision })
+        for (const from of [0, 1]) {
+          const left = precision === "fp32" ? [x] : [x, x.map(short)]
+          const worst = left.map(numbers => {
+            let most = 0
+            for (let i = 0; i < m; i++)
+              for (let j = 0; j < n; j++) {
+                let sum = 0
+                for (let p = 0; p < k; p++) sum += numbers[i * k + p]! * kept![j * (k + 1) + from + p]!
+                most = Math.max(most, Math.abs(found[from]![i * n + j]! - sum))
+              }
+            return most
+          })
+          expect(Math.min(...worst)).toBeLessThan(3e-5)
+        }
+      })
   })

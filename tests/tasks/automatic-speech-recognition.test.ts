@@ -88,6 +88,25 @@ describe("whisper", () => {
     for (const { timestamp } of chunks!) expect(timestamp[1]!).toBeGreaterThanOrEqual(timestamp[0])
   })
 
+  test("words are timed by the heads that were published", async () => {
+    const sound = joined(tone(900, 1), tone(300, 1))
+    const timed = async (heads: readonly (readonly number[])[], precision: "fp32" | "bf16" = "fp32") => {
+      const parts = { model, tokenizer, preprocessor, generation: { alignment_heads: heads } }
+      const hear = await pipeline("automatic-speech-recognition", parts)
+      return (await hear(sound, { return_timestamps: "word", language: "english", precision })).chunks!
+    }
+    const each = await Promise.all([0, 1, 2, 3].map(head => timed([[0, head]])))
+    for (const chunks of each) {
+      expect(chunks.map(one => one.text.trim())).toEqual(["middle", "low"])
+      expect(chunks[0]!.timestamp[0]).toBe(0)
+      expect(chunks[1]!.timestamp[0]).toBeGreaterThanOrEqual(0)
+    }
+    expect(new Set(each.slice(1).map(chunks => chunks[1]!.timestamp[0])).size).toBeGreaterThan(1)
+    const short = await timed([[0, 0]], "bf16")
+    expect(Math.abs(short[1]!.timestamp[0] - each[0]![1]!.timestamp[0])).toBeLessThan(0.3)
+    await expect(timed([[1, 0]])).rejects.toThrow(/a layer below 1 and a head below 4, but got \[1,0\]/)
+  })
+
   test("sound at another rate is brought to the model's", async () => {
     const samples = Float32Array.from({ length: 88200 }, (_, i) => 0.5 * Math.sin((2 * Math.PI * 900 * i) / 44100))
     expect((await recognize({ samplingRate: 44100, samples }, { language: "english" })).text).toBe("middle")
