@@ -18,6 +18,12 @@ template <int Distance = 1> inline Lanes sums_of_lanes(Lanes (&x)[lanes]) {
   return x[0];
 }
 
+// As many numbers as fill a vector of words.
+template <class Product, int Type> inline Lanes load_whole_words(const void* data) {
+  if constexpr (Product::depth == 2 && Type == BF16) return load_lanes(data);
+  return load_words<Product, Type>(data, 0, lanes * Product::depth);
+}
+
 // One block of dot products: sums [short_down short_across], one row after another. x and b: first word and number of the first row and
 // column; b_row: numbers from one column to the next. ahead: memory that is fetched meanwhile, `pace` lines a step.
 template <class Product, int Type>

@@ -42,8 +42,10 @@ __attribute__((noinline)) void lane_block(const float* panel, const float* words
   };
   for (; steps >= 8; steps -= 8) {
     HEED_UNROLL for (int s = 0; s < 8; s += 2) {
-      if (s % 4 == 0) __builtin_prefetch(ahead, 0, 2);
-      if (s % 4 == 0) ahead += pace;
+      if (s % 4 == 0) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += pace;
+      }
       step(s, sum[0]);
       step(s + 1, sum[1]);
     }

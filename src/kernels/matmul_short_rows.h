@@ -17,12 +17,6 @@ constexpr int short_sums = short_down * short_across;
 inline int64_t least_of(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t most_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// As many numbers as fill a vector of words.
-template <class Product, int Type> inline Lanes load_whole_words(const void* data) {
-  if constexpr (Product::depth == 2 && Type == BF16) return load_lanes(data);
-  return load_words<Product, Type>(data, 0, lanes * Product::depth);
-}
-
 // x: A's rows as words (see matmul_tile.h), `x_row` words apart, zeros after k; b is B as packing sees it (outer: columns of C).
 struct ShortRows {
   const float* x;

@@ -5,7 +5,7 @@ import { type LogMelExtractor, logMelExtractor } from "../media/index.ts"
 import type { EncoderDecoderOutput, Model, WhisperConfig } from "../models/index.ts"
 import { compile, readOn } from "../runtime/index.ts"
 import { concat, fromHost, HeedError, type Tensor, ValueError } from "../tensor/index.ts"
-import type { Tokenizer } from "../text/index.ts"
+import type { StreamingDecoder, Tokenizer } from "../text/index.ts"
 import type { RecognitionOptions, Recognized, Recognizer } from "./automatic-speech-recognition.ts"
 import { needTokenizer, type Opened } from "./task.ts"
 import { alignmentHeads, tokenStarts } from "./whisper-alignment.ts"
@@ -180,8 +180,8 @@ async function longText(
   if (returnTimestamps === false) return { text }
   if (returnTimestamps === "word") {
     const code = options.language === undefined ? "en" : languageCode(options.language)
-    const decode = (ids: readonly number[]): string => textOf(tokenizer, ids, tokens)
-    return { text, chunks: segments.flatMap(({ ids, times }) => spokenWords(ids, times!, decode, code)) }
+    const decoder = (): StreamingDecoder => tokenizer.streamingDecoder({ skipSpecialTokens: true })
+    return { text, chunks: segments.flatMap(({ ids, times }) => spokenWords(ids, times!, decoder(), code)) }
   }
   const chunks = segments.map(({ start, end, ids }) => ({
     timestamp: [start, end] as const,

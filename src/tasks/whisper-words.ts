@@ -1,5 +1,6 @@
 // Whisper's tokens as words with their times: cut at spaces, or at every piece of a script that has none; punctuation stays with its word.
 
+import type { StreamingDecoder } from "../text/index.ts"
 import type { SpokenChunk } from "./automatic-speech-recognition.ts"
 
 /** When a token is spoken, in seconds. */
@@ -17,19 +18,13 @@ interface Piece {
 }
 
 /** Tokens that make whole characters together. */
-function pieces(
-  ids: readonly number[],
-  times: readonly TokenTime[],
-  decode: (ids: readonly number[]) => string,
-): Piece[] {
+function pieces(ids: readonly number[], times: readonly TokenTime[], decoder: StreamingDecoder): Piece[] {
   const found: Piece[] = []
-  let said = ""
   let from = 0
   for (let i = 0; i < ids.length; i++) {
-    const text = decode(ids.slice(0, i + 1))
-    if (text.endsWith("\uFFFD") && i + 1 < ids.length) continue // a character goes on in the next token
-    found.push({ text: text.slice(said.length), start: times[from]![0], end: times[i]![1] })
-    said = text
+    const text = decoder.push(ids[i]!) + (i + 1 === ids.length ? decoder.flush() : "")
+    if (text === "") continue // a character goes on in the next token
+    found.push({ text, start: times[from]![0], end: times[i]![1] })
     from = i + 1
   }
   return found
@@ -39,19 +34,19 @@ function join(left: Piece, right: Piece): Piece {
   return { text: left.text + right.text, start: left.start, end: right.end }
 }
 
-/** Words of ids, of which each has its time. decode: the text of ids; language: its code, where it is known. */
+/** Words of ids, of which each has its time. decoder: a new one; language: its code, where it is known. */
 export function spokenWords(
   ids: readonly number[],
   times: readonly TokenTime[],
-  decode: (ids: readonly number[]) => string,
+  decoder: StreamingDecoder,
   language?: string,
 ): SpokenChunk[] {
   const isIn = (text: string, marks: string): boolean => text.trim().length === 1 && marks.includes(text.trim())
+  const alone = language !== undefined && spaceless.has(language)
   const words: Piece[] = []
-  for (const piece of pieces(ids, times, decode)) {
+  for (const piece of pieces(ids, times, decoder)) {
     const last = words.at(-1)
-    const begins =
-      language !== undefined && spaceless.has(language) ? true : /^\s/u.test(piece.text) || /^\p{P}+$/u.test(piece.text)
+    const begins = alone || /^\s/u.test(piece.text) || /^\p{P}+$/u.test(piece.text)
     if (last && !begins) words[words.length - 1] = join(last, piece)
     else words.push(piece)
   }

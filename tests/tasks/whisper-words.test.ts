@@ -104,7 +104,7 @@ describe("spokenWords", () => {
     spokenWords(
       tokens.map((_, i) => i),
       tokens.map((_, i) => [i, i + 1] as const),
-      ids => ids.map(id => tokens[id]).join(""),
+      { push: id => tokens[id]!, flush: () => "" },
       language,
     ).map(({ text, timestamp }) => [text, ...timestamp])
 
@@ -124,13 +124,17 @@ describe("spokenWords", () => {
   })
   test("tokens that make a character together are one piece", () => {
     const bytes = new TextEncoder().encode(" ü é")
-    const decode = (ids: readonly number[]): string => new TextDecoder().decode(Uint8Array.from(ids, id => bytes[id]!))
+    const utf8 = new TextDecoder()
+    const decoder = {
+      push: (id: number) => utf8.decode(bytes.slice(id, id + 1), { stream: true }),
+      flush: () => utf8.decode(),
+    }
     const ids = [...bytes.keys()]
     expect(
       spokenWords(
         ids,
         ids.map(i => [i, i + 1] as const),
-        decode,
+        decoder,
       ),
     ).toEqual([
       { text: " ü", timestamp: [0, 3] },
